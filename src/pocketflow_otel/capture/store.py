@@ -1,0 +1,409 @@
+"""What changed in the shared store between two moments.
+
+A `Snapshot` is a shallow copy of the store, and for each container in it the identities of what it holds, up to a bound.
+Comparing a later copy tells which keys were added, removed, given another value, or changed in place. No user code runs
+(no ``==``, ``repr``, ``len`` or iteration of the program's own types), nothing is copied deeply, and the cost does not
+depend on how large a value is.
+
+What is not seen: changes in place deeper than the bound, those of arrays and data frames, and in stores of more than
+`FULL_LOOK_KEYS` keys every change in place; above `MOST_KEYS` keys nothing is compared. Measured in
+``benchmarks/store.py``.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import UserDict, deque
+from collections.abc import Callable, Mapping
+from itertools import compress, islice
+from operator import is_, is_not
+from types import MappingProxyType
+from typing import Any, Final
+
+from pocketflow_otel.instrumentation.classes import instance_attributes
+
+FULL_LOOK_KEYS: Final = 2_000
+MOST_KEYS: Final = 20_000
+_ITEMS_A_VALUE: Final = 32
+_ITEMS_A_STORE: Final = 1_024
+_HEAVY_LENGTH: Final = 64 * 1024
+_COMPARED_LENGTH: Final = 4_096
+
+_Store = dict[Any, Any]
+
+_SCALARS: Final = frozenset({str, int, float, bool, bytes, complex, type(None)})
+_MISSING: Final = object()
+
+
+class Changes:
+    """The keys that changed, as they stand in the store.
+
+    Attributes:
+        added: Keys that were not there before, with their values.
+        modified: Keys whose value was exchanged, or changed in place, with the value there is now.
+        removed: Keys that are gone.
+    """
+
+    __slots__ = ("added", "modified", "removed")
+
+    def __init__(self) -> None:
+        self.added: list[tuple[Any, Any]] = []
+        self.modified: list[tuple[Any, Any]] = []
+        self.removed: list[Any] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.modified or self.removed)
+
+
+class _Faint:
+    """Stands in a snapshot for a value that is not to be kept alive: it would double the peak of a program's memory."""
+
+    __slots__ = ("_identity", "_length", "_reference", "_sample")
+
+    def __init__(self, value: Any, length: int | None) -> None:
+        self._identity = id(value)
+        self._length = length
+        self._reference = None
+        self._sample: Any = None
+        if length is None:
+            self._reference = weakref.ref(value)
+        else:
+            self._sample = _sample_of(value, length)
+
+    def is_still(self, value: Any) -> bool:
+        if self._reference is not None:
+            return self._reference() is value
+        if id(value) != self._identity or type(value) not in _SIZED:
+            return False
+        # Another value may have been given the address: a few pieces of it must be the same as well.
+        return len(value) == self._length and bool(_sample_of(value, len(value)) == self._sample)
+
+
+_SIZED: Final = frozenset({str, bytes, bytearray})
+
+
+def _sample_of(value: Any, length: int) -> Any:
+    step = length // 8 + 1
+    return [value[start : start + 32] for start in range(0, length, step)] + [value[-32:]]
+
+
+def read_store(store: Any) -> _Store | None:
+    """A shallow copy of a store, or None where it can't be read or holds more than `MOST_KEYS` keys.
+
+    A dict is copied in one step, which is safe while other threads write to it. Of a mapping that is no dict the keys
+    and values are asked for; of any other object the instance attributes are the keys.
+    """
+    kind = type(store)
+    if kind is dict or issubclass(kind, dict):
+        return dict.copy(store) if dict.__len__(store) <= MOST_KEYS else None
+    if issubclass(kind, UserDict):
+        data = instance_attributes(store).get("data")
+        if type(data) is dict:
+            return dict.copy(data) if len(data) <= MOST_KEYS else None
+    if issubclass(kind, Mapping) or kind is MappingProxyType:
+        return _read_mapping(store)
+    attributes = dict.copy(instance_attributes(store))
+    for base in type.mro(kind):
+        for name, slot in base.__dict__.items():
+            if type(slot) is _MemberDescriptor:
+                value = _slot_value(slot, store)
+                if value is not _MISSING:
+                    attributes.setdefault(name, value)
+    return attributes if len(attributes) <= MOST_KEYS else None
+
+
+class _Slotted:
+    __slots__ = ("slot",)
+
+
+_MemberDescriptor: Final = type(_Slotted.__dict__["slot"])
+
+
+def _slot_value(slot: Any, instance: object) -> Any:
+    try:
+        return slot.__get__(instance)
+    except AttributeError:
+        return _MISSING
+
+
+def _read_mapping(store: Any) -> _Store | None:
+    for _ in range(3):  # another thread may change it meanwhile
+        try:
+            keys = list(islice(store, MOST_KEYS + 1))
+            return {key: store[key] for key in keys} if len(keys) <= MOST_KEYS else None
+        except RuntimeError:
+            continue
+        except Exception:  # noqa: BLE001 - the store is the user's class
+            return None
+    return None
+
+
+def count_keys(store: Any) -> int | None:
+    """How many keys a store holds, where that can be told without running user code."""
+    kind = type(store)
+    if kind is dict or issubclass(kind, dict):
+        return dict.__len__(store)
+    held = read_store(store)
+    return None if held is None else len(held)
+
+
+class Snapshot:
+    """A store at one moment.
+
+    Args:
+        store: The shared store.
+        depth: How deep below a key changes in place are looked for: 0 not at all, 1 the items of lists, dicts, sets and
+            deques, 2 the items of those and the attributes of objects, and so on.
+    """
+
+    __slots__ = ("_depth", "_held", "_marks")
+
+    def __init__(self, store: Any, depth: int) -> None:
+        self._depth = depth
+        self._held = read_store(store)
+        self._marks: list[_Mark] = []
+        if self._held is not None and depth > 0 and len(self._held) <= FULL_LOOK_KEYS:
+            self._mark(self._held)
+
+    def _mark(self, held: _Store) -> None:
+        """Notes what containers hold, and lets go of values that would be a burden to keep."""
+        left = _ITEMS_A_STORE
+        faint: list[tuple[str, _Faint]] = []
+        for key, value in held.items():
+            kind = type(value)
+            if kind in _SCALARS:
+                if kind in _SIZED and len(value) > _HEAVY_LENGTH and type(key) is str:
+                    faint.append((key, _Faint(value, len(value))))
+            elif left > 0:
+                items, mark = self._mark_of(key, value, kind, left)
+                left -= items
+                if mark is not None:
+                    self._marks.append(mark)
+                elif type(key) is str and (stand_in := _faint_object(value)) is not None:
+                    faint.append((key, stand_in))
+        for key, stand_in in faint:
+            held[key] = stand_in
+
+    def _mark_of(self, key: Any, value: Any, kind: type, left: int) -> tuple[int, _Mark | None]:
+        depth = self._depth
+        if depth == 1 and kind is list and len(value) <= _ITEMS_A_VALUE:
+            return len(value), (key, value, value[:], _list_kept)
+        if depth == 1 and kind is dict and len(value) <= _ITEMS_A_VALUE:
+            return len(value), (key, value, value.copy(), _dict_kept)
+        most = min(left, _ITEMS_A_VALUE * depth)
+        items = flatten(value, depth, most)
+        return (0, None) if items is None else (len(items), (key, value, (items, depth, most), _items_kept))
+
+    def changes_until(self, store: Any) -> Changes:
+        """What changed in the store since this snapshot was taken."""
+        changes = Changes()
+        now = read_store(store)
+        before = self._held
+        if now is None or before is None:
+            return changes
+        # Keys stay in order and new ones come last, so that nearly always one pass in C finds what changed.
+        if len(now) >= len(before) and all(map(is_, before, now)):
+            for (key, new), old in compress(
+                zip(now.items(), before.values(), strict=False), map(is_not, before.values(), now.values())
+            ):
+                if not _same(old, new):
+                    changes.modified.append((key, new))
+            changes.added.extend(islice(now.items(), len(before), None))
+        else:
+            _compare_keys(before, now, changes)
+        for key, value, mark, kept in self._marks:
+            if not _holds(kept, value, mark) and _still_there(now, key, value):
+                changes.modified.append((key, value))
+        return changes
+
+
+_Mark = tuple[Any, Any, Any, Callable[[Any, Any], bool]]
+"""Key, container, what it held, and whether it still holds that."""
+
+
+def _holds(kept: Callable[[Any, Any], bool], value: Any, mark: Any) -> bool:
+    try:
+        return kept(value, mark)
+    except RuntimeError:  # another thread changes it right now
+        return False
+
+
+def _list_kept(value: list[Any], mark: list[Any]) -> bool:
+    return len(value) == len(mark) and all(map(is_, value, mark))
+
+
+def _dict_kept(value: dict[Any, Any], mark: dict[Any, Any]) -> bool:
+    return (
+        len(value) == len(mark)
+        and all(map(is_, value.values(), mark.values()))
+        and all(map(is_, value, mark))
+    )
+
+
+def _items_kept(value: Any, mark: tuple[list[Any], int, int]) -> bool:
+    items, depth, most = mark
+    after = flatten(value, depth, most)
+    return after is not None and len(after) == len(items) and all(map(_unchanged, items, after))
+
+
+def _unchanged(old: Any, new: Any) -> bool:
+    return old is new or (type(old) is int and type(new) is int and old == new)
+
+
+def _still_there(now: _Store, key: Any, value: Any) -> bool:
+    """Whether a key still leads to a container; if not, it has been reported as exchanged or removed."""
+    # Looked up by identity where the key is no text: its hash is the user's code.
+    return (now.get(key) if type(key) is str else _by_identity(now, key)) is value
+
+
+def _by_identity(store: _Store, key: Any) -> Any:
+    return next((value for other, value in store.items() if other is key), _MISSING)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Whether two different objects are the same value, as far as that is to be told without user code."""
+    kind = type(old)
+    if kind is _Faint:
+        return bool(old.is_still(new))
+    if kind is not type(new) or kind not in _SCALARS:
+        return False
+    if kind in _SIZED and len(old) > _COMPARED_LENGTH:
+        return False
+    return bool(old == new)
+
+
+def _compare_keys(before: _Store, now: _Store, changes: Changes) -> None:
+    """Compares stores whose keys differ. A key that is no text is known by its identity: its hash is the user's code."""
+    olds = {key if type(key) is str else _Key(key): value for key, value in before.items()}
+    for key, new in now.items():
+        old = olds.pop(key if type(key) is str else _Key(key), _MISSING)
+        if old is _MISSING:
+            changes.added.append((key, new))
+        elif old is not new and not _same(old, new):
+            changes.modified.append((key, new))
+    changes.removed.extend(key.key if type(key) is _Key else key for key in olds)
+
+
+class _Key:
+    __slots__ = ("_identity", "key")
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+        # Numbers and tuples of text come as equal but different objects.
+        self._identity: Any = (type(key), key) if type(key) in _SCALARS else id(key)
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is _Key and bool(self._identity == other._identity)
+
+
+# What a container holds, at most `most` of it, with its length: enough to tell that it changed.
+_Reader = Callable[[Any, int], list[Any]]
+
+
+def _read_sequence(value: Any, most: int, kind: Any = list) -> list[Any]:
+    length = kind.__len__(value)
+    if length <= most:
+        return kind.__getitem__(value, slice(None)) if kind is not list else [length, *list.__getitem__(value, _ALL)]
+    half = most // 2
+    return [length, *kind.__getitem__(value, slice(half)), *kind.__getitem__(value, slice(length - half, None))]
+
+
+_ALL: Final = slice(None)
+
+
+def _read_dict(value: Any, most: int) -> list[Any]:
+    length = dict.__len__(value)
+    if length <= most // 2:
+        copy = dict.copy(value)
+        return [length, *copy, *copy.values()]
+    quarter = most // 4
+    first = list(islice(dict.items(value), quarter))
+    last = list(islice(dict.__reversed__(value), quarter))
+    return [length, *(part for pair in first for part in pair), *last, *(dict.get(value, key) for key in _texts(last))]
+
+
+def _texts(keys: list[Any]) -> list[Any]:
+    return [key for key in keys if type(key) is str]
+
+
+def _read_set(value: Any, most: int) -> list[Any]:
+    # Sets have no order that lasts: what is added and removed changes the length, or who comes first.
+    kind = set if issubclass(type(value), set) else frozenset
+    return [kind.__len__(value), *islice(kind.__iter__(value), most)]
+
+
+def _read_deque(value: Any, most: int) -> list[Any]:
+    length = deque.__len__(value)
+    if length <= most:
+        return [length, *deque.copy(value)] if type(value) is deque else [length, *islice(deque.__iter__(value), most)]
+    half = most // 2
+    return [length, *islice(deque.__iter__(value), half), *islice(deque.__reversed__(value), half)]
+
+
+def _read_bytearray(value: Any, most: int) -> list[Any]:
+    length = bytearray.__len__(value)
+    return [length, *(byte for piece in _sample_of(value, length) for byte in piece[:4])][: most + 1]
+
+
+def _read_tuple(value: Any, most: int) -> list[Any]:
+    return [*tuple.__getitem__(value, slice(most))]
+
+
+_READERS: Final[dict[type, _Reader]] = {
+    list: _read_sequence,
+    dict: _read_dict,
+    set: _read_set,
+    deque: _read_deque,
+    bytearray: _read_bytearray,
+}
+
+
+def _reader_of(kind: type) -> _Reader | None:
+    for base, reader in _READERS.items():
+        if issubclass(kind, base):
+            return reader
+    return None
+
+
+def flatten(value: Any, depth: int, most: int) -> list[Any] | None:
+    """The items of a container, and theirs, to a depth, in a fixed order; None for what is no container.
+
+    Args:
+        value: What to look at.
+        depth: How many levels; from 2 on also the attributes of objects and the items of tuples.
+        most: About how many items at the most.
+    """
+    reader = _READERS.get(type(value)) or _reader_of(type(value))
+    try:
+        if reader is None:
+            items = _parts(value, most) if depth > 1 else None
+        else:
+            items = reader(value, most)
+    except RuntimeError:  # another thread changes it right now
+        return [object()]
+    if items is None or depth <= 1:
+        return items
+    nested = [
+        inner
+        for item in items
+        if type(item) not in _SCALARS
+        for inner in flatten(item, depth - 1, max(most // max(len(items), 1), 4)) or ()
+    ]
+    return items + nested[: most * depth]
+
+
+def _parts(value: Any, most: int) -> list[Any] | None:
+    if issubclass(type(value), tuple):
+        return _read_tuple(value, most)
+    attributes = instance_attributes(value)
+    return _read_dict(attributes, most) if attributes else None
+
+
+def _faint_object(value: Any) -> _Faint | None:
+    try:
+        return _Faint(value, None)
+    except TypeError:  # not every type can be referred to weakly
+        return None

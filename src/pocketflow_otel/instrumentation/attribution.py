@@ -1,0 +1,87 @@
+"""Tells whose a change of the store is, where several nodes may have written to it in the same time.
+
+A node has a *window* on the store while it may write: in ``prep`` and ``post`` where others may run in between, else for
+its whole visit. Two windows of different branches on one store that overlap make both nodes' changes ``shared``.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final, Protocol
+
+
+class Writer(Protocol):
+    """A visit that may write to a store."""
+
+    overlapped: bool
+    parent: Any
+
+
+class StoreWatch:
+    """The windows open on one store."""
+
+    __slots__ = ("_open", "store", "users")
+
+    def __init__(self, store: object) -> None:
+        self.store = store  # held, so that its identity is not given to another
+        self.users = 0
+        self._open: set[Any] = set()
+
+    def open(self, writer: Writer) -> None:
+        """Opens a writer's window. Of two threads at least one sees the other, for each adds itself before it looks."""
+        self._open.add(writer)
+        if len(self._open) > 1:
+            for other in tuple(self._open):
+                if other is not writer and not _is_inside(writer, other) and not _is_inside(other, writer):
+                    other.overlapped = writer.overlapped = True
+
+    def close(self, writer: Writer) -> None:
+        """Closes a writer's window."""
+        self._open.discard(writer)
+
+
+def _is_inside(writer: Writer, around: Writer) -> bool:
+    scope = writer.parent
+    while scope is not None:
+        if scope is around:
+            return True
+        scope = scope.parent
+    return False
+
+
+class StoreWatches:
+    """The stores that flows and nodes work on right now, by identity."""
+
+    def __init__(self) -> None:
+        self._watches: Final[dict[int, StoreWatch]] = {}
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def acquire(self, store: object) -> StoreWatch:
+        """The watch of a store, to be given back by `release`."""
+        with self._lock:
+            watch = self._watches.get(id(store))
+            if watch is None:
+                watch = self._watches[id(store)] = StoreWatch(store)
+            watch.users += 1
+            self._users += 1
+            return watch
+
+    def release(self, watch: StoreWatch) -> None:
+        """Gives a watch back."""
+        with self._lock:
+            watch.users -= 1
+            self._users -= 1
+            if watch.users == 0:
+                self._watches.pop(id(watch.store), None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether more than one flow or lone node runs right now, on whatever stores."""
+        return self._users > 1
+
+    def after_fork(self) -> None:
+        """Starts anew in a child, where the lock may be held by a thread that is not there."""
+        self._lock = threading.Lock()
+        self._watches.clear()
+        self._users = 0

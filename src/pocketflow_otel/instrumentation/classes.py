@@ -1,0 +1,151 @@
+"""What a PocketFlow class is: its kind, and what each of its methods stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+KINDS: Final = {
+    "Node": "",
+    "BatchNode": "batch",
+    "Flow": "flow",
+    "BatchFlow": "batch_flow",
+    "AsyncNode": "async",
+    "AsyncBatchNode": "async_batch",
+    "AsyncParallelBatchNode": "async_parallel_batch",
+    "AsyncFlow": "async_flow",
+    "AsyncBatchFlow": "async_batch_flow",
+    "AsyncParallelBatchFlow": "async_parallel_batch_flow",
+    "BaseNode": "",
+}
+"""PocketFlow's own classes, and how ``pocketflow.node.kind`` calls them; a plain node has no kind."""
+
+_BATCH_NODES: Final = ("BatchNode", "AsyncBatchNode", "AsyncParallelBatchNode")
+
+
+@dataclasses.dataclass(slots=True)
+class ClassInfo:
+    """What is known of one node or flow class.
+
+    Attributes:
+        name: The class's name.
+        kind: The value of ``pocketflow.node.kind``; empty for a plain node.
+        is_flow: Whether it orchestrates nodes.
+        is_batch_flow: Whether it orchestrates them once for each of several params.
+        is_async: Whether other nodes may run while one of its methods awaits.
+        is_batch: Whether its ``_exec`` runs once for each item.
+        whole_batch: The classes whose ``_exec`` gets all items; further along the MRO it gets one.
+        tries_wrapped: Whether ``exec`` has been wrapped along the MRO, to see each try.
+        own_routing: Whether ``get_next_node`` is the user's.
+        attributes: Reads an instance's attributes without running its code.
+        is_node: Whether it is a PocketFlow class at all; a mixin may be used elsewhere too.
+    """
+
+    name: str
+    kind: str
+    is_flow: bool
+    is_batch_flow: bool
+    is_async: bool
+    is_batch: bool
+    whole_batch: frozenset[type]
+    own_routing: bool
+    is_node: bool
+    attributes: Callable[[object], dict[str, Any]]
+    tries_wrapped: bool = False
+
+
+class Classes:
+    """Looks classes up, holding none of them alive: programs define classes in functions, again and again."""
+
+    def __init__(self) -> None:
+        self._library: dict[str, list[type]] = {}
+        self._infos: dict[int, ClassInfo] = {}
+        self._alive: dict[int, weakref.ref[type]] = {}
+
+    def add_library(self, base: type) -> None:
+        """Learns the classes of one copy of PocketFlow from their root."""
+        for cls in (base, *walk_subclasses(base)):
+            # A user's class may be called Node as well; PocketFlow's own stand in the root's module.
+            if cls.__name__ in KINDS and cls.__module__ == base.__module__:
+                self._library.setdefault(cls.__name__, []).append(cls)
+
+    def info(self, cls: type) -> ClassInfo:
+        """What is known of a class; remembered for as long as it lives."""
+        info = self._infos.get(id(cls))
+        if info is None:
+            key = id(cls)
+            info = self._infos[key] = self._look_at(cls)
+            self._alive[key] = weakref.ref(cls, lambda _: self._forget(key))
+        return info
+
+    def _forget(self, key: int) -> None:
+        self._infos.pop(key, None)
+        self._alive.pop(key, None)
+
+    def _look_at(self, cls: type) -> ClassInfo:
+        mro = type.mro(cls)
+        own = next((base for base in mro if base in self._library.get(base.__name__, ())), None)
+        library_name = own.__name__ if own is not None else ""
+        loops = [index for index, base in enumerate(mro) if base in self._named(_BATCH_NODES)]
+        routed_by = next((base for base in mro if "get_next_node" in base.__dict__), None)
+        is_flow = library_name.endswith("Flow")
+        return ClassInfo(
+            name=safe_class_name(cls),
+            kind=KINDS.get(library_name, ""),
+            is_flow=is_flow,
+            is_batch_flow=is_flow and "Batch" in library_name,
+            is_async=library_name.startswith("Async"),
+            is_batch=bool(loops),
+            whole_batch=frozenset(mro[: loops[0] + 1]) if loops else frozenset(),
+            own_routing=routed_by is not None and routed_by not in self._named(("Flow",)),
+            is_node=own is not None,
+            attributes=_attributes_reader(mro),
+        )
+
+    def _named(self, names: tuple[str, ...]) -> list[type]:
+        return [cls for name in names for cls in self._library.get(name, ())]
+
+
+def walk_subclasses(base: type) -> list[type]:
+    """All classes below one, each once, parents first."""
+    found: dict[type, None] = {}
+    waiting = [base]
+    while waiting:
+        for cls in type.__subclasses__(waiting.pop(0)):
+            if cls not in found:
+                found[cls] = None
+                waiting.append(cls)
+    return list(found)
+
+
+def safe_class_name(cls: type) -> str:
+    """A class's name, whatever its metaclass says."""
+    name: Any = type.__dict__["__name__"].__get__(cls)
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def instance_attributes(instance: object) -> dict[str, Any]:
+    """An instance's attributes, read without running code of its class; empty where it has none."""
+    return _attributes_reader(type.mro(type(instance)))(instance)
+
+
+def _attributes_reader(mro: list[type]) -> Callable[[object], dict[str, Any]]:
+    for base in mro:
+        descriptor = base.__dict__.get("__dict__")
+        if descriptor is not None:
+            # A class may define __dict__ as it likes; the interpreter's own descriptor runs none of its code.
+            return descriptor.__get__ if type(descriptor) is _GetSetDescriptor else _no_attributes
+    return _no_attributes
+
+
+def _no_attributes(_: object) -> dict[str, Any]:
+    return {}
+
+
+class _Plain:
+    pass
+
+
+_GetSetDescriptor: Final = type(_Plain.__dict__["__dict__"])

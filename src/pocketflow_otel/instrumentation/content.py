@@ -1,0 +1,109 @@
+"""Content on its way into spans and log records: bounded by the one encoder, cleaned by the one redactor."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pocketflow_otel import semconv
+from pocketflow_otel.capture import encoding, redaction
+from pocketflow_otel.capture.encoding import Encoded
+from pocketflow_otel.capture.output import Printed
+from pocketflow_otel.capture.store import read_store
+
+_SIZED: Final = (list, tuple, dict, set, frozenset, str, bytes, range)
+
+
+def encode(visit: Any, value: Any, key: str | None) -> Encoded:
+    """A value as bounded JSON text.
+
+    Args:
+        visit: The visit it belongs to.
+        value: The value.
+        key: The name it stands under, which may tell that it is a secret.
+    """
+    tracing = visit.tracing
+    return encoding.encode(value, tracing.max_value_bytes, tracing.redactor, visit.seen, key)
+
+
+def key_name(visit: Any, key: object) -> str:
+    """A store key fit to be shown."""
+    name: str = visit.tracing.safe(key)
+    return visit.seen.mask(name) if visit.seen is not None else name
+
+
+def known_size(value: Any) -> int | None:
+    """How many items a value holds, where that takes no code of the user's, and nothing from an iterator."""
+    for kind in _SIZED:
+        if issubclass(type(value), kind):
+            return kind.__len__(value)
+    return 0 if value is None else None
+
+
+def public_store(store: Any) -> dict[Any, Any]:
+    """What a store holds under names that do not begin with an underscore."""
+    held = read_store(store) or {}
+    return {key: value for key, value in held.items() if not (type(key) is str and key.startswith("_"))}
+
+
+def remember(visit: Any, value: Any) -> None:
+    """Notes the secrets in a value, so that they are masked wherever else they turn up in the trace."""
+    if value is None or visit.seen is None:
+        return
+    held = read_store(value) if value is visit.store else value
+    if held:
+        redaction.remember(held, visit.tracing.redactor, visit.seen)
+
+
+def remember_key(visit: Any, key: object, value: Any) -> None:
+    """Notes the secrets in a value newly put under a key of the store.
+
+    Without content only the key's own name is looked at: that costs next to nothing at each change.
+    """
+    if visit.seen is None:
+        return
+    redactor = visit.tracing.redactor
+    if visit.place.policy.any_content or (type(key) is str and redactor.is_secret_name(key)):
+        redaction.remember({key: value} if type(key) is str else value, redactor, visit.seen)
+
+
+def tell_printed(
+    visit: Any, streams: dict[str, Printed], attributes: dict[str, Any], truncated: list[str]
+) -> None:
+    """Writes what was printed, and how much, into a span's attributes."""
+    mode = visit.place.policy.output
+    for stream, printed in streams.items():
+        name = semconv.STDOUT if stream == "stdout" else semconv.STDERR
+        attributes[name + semconv.BYTES_SUFFIX] = printed.bytes
+        attributes[name + semconv.LINES_SUFFIX] = printed.lines
+        if not (mode.on_spans or mode.on_events):
+            continue
+        tracing = visit.tracing
+        text = encoding.printed(
+            printed.head, printed.tail, printed.dropped, tracing.max_value_bytes, tracing.redactor, visit.seen
+        )
+        if mode.on_spans:
+            attributes[name] = text.text
+            if text.truncated:
+                truncated.append(name)
+        if mode.on_events:
+            tracing.log_content(semconv.LOG_NODE_OUTPUT, {name: text.text}, visit.context)
+
+
+def tell_io(visit: Any, values: dict[str, Encoded], attributes: dict[str, Any], truncated: list[str]) -> None:
+    """Writes inputs and outputs into a span's attributes."""
+    mode = visit.place.policy.io
+    if mode.on_spans:
+        for name, value in values.items():
+            attributes[name] = value.text
+            attributes[_MIME_TYPES[name]] = semconv.MIME_JSON
+            if value.truncated:
+                truncated.append(name)
+    if mode.on_events:
+        texts = {name: value.text for name, value in values.items()}
+        visit.tracing.log_content(semconv.LOG_NODE_IO, texts, visit.context)
+
+
+_MIME_TYPES: Final = {
+    semconv.INPUT_VALUE: semconv.INPUT_MIME_TYPE,
+    semconv.OUTPUT_VALUE: semconv.OUTPUT_MIME_TYPE,
+}

@@ -1,0 +1,278 @@
+"""The patch table: which of PocketFlow's methods are hooked, and what each hook does.
+
+Every hook asks whether a scope begins with this call; if none does it calls through. The questions are answered below, by
+what the current scope is: a method reached through ``super()`` belongs to the scope that the method calling it began.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import context as otel_context
+
+from pocketflow_otel.instrumentation.classes import ClassInfo
+from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.instrumentation.patching import ClassPatcher, Hook, HookFactory
+from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orchestration, Scope, Trial
+from pocketflow_otel.instrumentation.selection import Level
+from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+from pocketflow_otel.instrumentation.visits import FlowRun, Visit
+
+_Arguments = tuple[Any, ...]
+_Keywords = dict[str, Any]
+_Begin = Callable[[type, Any, _Arguments, _Keywords], Any]
+"""Begins a scope if this call is one: (class defining the method, instance, arguments, keyword arguments)."""
+
+
+def _argument(args: _Arguments, kwargs: _Keywords, position: int, name: str) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name)
+
+
+class Hooks:
+    """The hooks of one instrumentation.
+
+    Args:
+        tracing: What the hooks work with.
+    """
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
+        self._active = True
+        always: dict[str, HookFactory] = {
+            "_run": self._around(self._begin_visit),
+            "_run_async": self._around(self._begin_visit, promised=True),
+            "_orch": self._around(self._begin_orchestration),
+            "_orch_async": self._around(self._begin_orchestration, promised=True),
+            "_exec": self._around(self._begin_exec),
+            "exec_fallback": self._around(self._begin_fallback),
+            "exec_fallback_async": self._around(self._begin_fallback, promised=True),
+        }
+        # Hooked only in classes seen to try more than once: all others are spared the call.
+        self._tries: dict[str, HookFactory] = {
+            "exec": self._around(self._begin_attempt),
+            "exec_async": self._around(self._begin_attempt, promised=True),
+        }
+        self._patcher = ClassPatcher(always, frozenset({*always, *self._tries}))
+
+    def adopt(self, base: type) -> None:
+        """Hooks the classes of one PocketFlow, given their root ``BaseNode``."""
+        self._tracing.classes.add_library(base)
+        self._patcher.patch_tree(base)
+
+    def remove(self) -> None:
+        """Takes all hooks away; one that is still held somewhere calls through from now on."""
+        self._active = False
+        self._patcher.unpatch()
+
+    # What every hook does: sync, async, and the plain function that returns something to be awaited.
+
+    def _around(self, begin: _Begin, *, promised: bool = False) -> HookFactory:
+        def factory(owner: type, original: Any) -> Hook:
+            function = getattr(original, "__func__", original)
+            if inspect.iscoroutinefunction(function):
+                return self._async_hook(begin, owner)
+            return self._promise_hook(begin, owner) if promised else self._sync_hook(begin, owner)
+
+        return factory
+
+    def _sync_hook(self, begin: _Begin, owner: type) -> Hook:
+        def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+            scope = self._begun(begin, owner, instance, args, kwargs)
+            if scope is None:
+                return wrapped(*args, **kwargs)
+            try:
+                result = wrapped(*args, **kwargs)
+            except BaseException as error:
+                scope.fail(error)
+                raise
+            scope.finish(result)
+            return result
+
+        return hook
+
+    def _async_hook(self, begin: _Begin, owner: type) -> Hook:
+        async def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+            scope = self._begun(begin, owner, instance, args, kwargs)
+            if scope is None:
+                return await wrapped(*args, **kwargs)
+            try:
+                result = await wrapped(*args, **kwargs)
+            except BaseException as error:
+                scope.fail(error)
+                raise
+            scope.finish(result)
+            return result
+
+        return hook
+
+    def _promise_hook(self, begin: _Begin, owner: type) -> Hook:
+        async def awaiting(promise: Any) -> Any:
+            return await promise
+
+        awaiting_hook = self._async_hook(begin, owner)
+
+        def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+            promise = wrapped(*args, **kwargs)
+            if not inspect.iscoroutine(promise):
+                return promise
+            # The arguments are still those of the call, for the scope to look at; what is awaited is the promise.
+            return awaiting_hook(lambda *_, **__: awaiting(promise), instance, args, kwargs)
+
+        return hook
+
+    def _begun(self, begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+        try:
+            return begin(owner, instance, args, kwargs) if self._active else None
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("beginning a span")
+            return None
+
+    # Visits and runs.
+
+    def _begin_visit(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:
+        around = otel_context.get_current()
+        parent: Any = around.get(SCOPE)
+        if parent is None or type(parent) is not Orchestration:
+            if type(parent) is Dormant or _reached_by_super(parent, owner, instance):
+                return None
+            if not self._tracing.enabled() or (parent is None and not self._tracing.is_live()):
+                return _dormant(self._tracing, parent, around)
+        info = self._tracing.classes.info(type(instance))
+        if not info.is_node:
+            return None
+        store = _argument(args, kwargs, 0, "shared")
+        visit: Visit = (FlowRun if info.is_flow else Visit)(self._tracing, owner, instance, info, parent, store)
+        level = visit.place.level
+        if level is Level.EXCLUDED:
+            return _dormant(self._tracing, parent, around)
+        if level is Level.UNNAMED:
+            if not isinstance(visit, FlowRun):
+                return None
+            visit.begin_transparent(around)
+            return visit
+        if type(visit.max_retries) is int and visit.max_retries > 1 and not info.tries_wrapped:
+            self._watch_tries(type(instance), info)
+        visit.begin(around)
+        return visit
+
+    def _watch_tries(self, cls: type, info: ClassInfo) -> None:
+        for base in type.mro(cls):
+            for name, factory in self._tries.items():
+                if name in base.__dict__:
+                    self._patcher.patch_method(base, name, factory)
+        info.tries_wrapped = True
+
+    def _begin_orchestration(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+        around = otel_context.get_current()
+        parent: Any = around.get(SCOPE)
+        if type(parent) is Dormant:
+            return None
+        if type(parent) is Orchestration and parent.flow.instance is instance and parent.owner is not owner:
+            return None
+        params = _argument(args, kwargs, 1, "params")
+        if isinstance(parent, FlowRun) and parent.instance is instance:
+            return Orchestration(parent, owner, params, around)
+        # Called by itself, not by the flow's own run, or in a thread that the context did not reach.
+        flow = self._begin_visit(owner, instance, args, kwargs)
+        if not isinstance(flow, FlowRun):
+            return flow
+        return _Nested(Orchestration(flow, owner, params, flow.context), flow)
+
+    # What happens within a visit.
+
+    def _begin_exec(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+        around = otel_context.get_current()
+        visit: Any = around.get(SCOPE)
+        if not isinstance(visit, Visit) or visit.instance is not instance:
+            return None
+        if visit.info.is_batch and owner not in visit.info.whole_batch:
+            return Item(visit, around)
+        if visit.in_exec:
+            return None
+        visit.exec_began(next(iter((*args, *kwargs.values())), None))
+        return _ExecPhase(visit)
+
+    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002
+        around = otel_context.get_current()
+        trial = _trial_of(around.get(SCOPE), instance)
+        if trial is None or type(trial.max_retries) is not int or trial.max_retries <= 1:
+            return None
+        return Attempt(trial, around)
+
+    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:  # noqa: ARG002
+        trial = _trial_of(otel_context.get_value(SCOPE), instance)
+        return None if trial is None else _FallbackPhase(trial)
+
+
+def _reached_by_super(scope: Any, owner: type, instance: Any) -> bool:
+    """Whether a method is part of a visit under way: another class's method began it for the same object."""
+    return scope is not None and scope.instance is instance and scope.owner is not owner
+
+
+def _trial_of(scope: Any, instance: Any) -> Trial | None:
+    """What is being tried, if it is this node's; ``exec`` may be a static or class method, which has no instance."""
+    if not isinstance(scope, Trial) or (isinstance(scope, Visit) and (not scope.in_exec or scope.info.is_batch)):
+        return None
+    return scope if instance is None or isinstance(instance, type) or scope.node is instance else None
+
+
+def _dormant(tracing: Tracing, parent: Scope | None, around: Any) -> Dormant:
+    scope = Dormant(tracing, parent)
+    scope.enter_without_span(around)
+    return scope
+
+
+class _ExecPhase:
+    """A node's ``_exec``: no span, but it divides the visit into prep, exec and post."""
+
+    __slots__ = ("_visit",)
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+
+    def finish(self, result: Any) -> None:
+        try:
+            self._visit.exec_returned(result)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("recording the end of exec")
+
+    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
+        try:
+            self._visit.exec_raised()
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("recording the end of exec")
+
+
+class _FallbackPhase:
+    """A call of ``exec_fallback``: it gave the result if it returned."""
+
+    __slots__ = ("_trial",)
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def finish(self, result: Any) -> None:  # noqa: ARG002 - _exec returns it
+        self._trial.fallback = True
+
+    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
+        self._trial.fallback = False
+
+
+class _Nested:
+    """Two scopes that begin and end with one call."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, inner: Scope, outer: Scope) -> None:
+        self._inner = inner
+        self._outer = outer
+
+    def finish(self, result: Any) -> None:
+        self._inner.finish(result)
+        self._outer.finish(result)
+
+    def fail(self, error: BaseException) -> None:
+        self._inner.fail(error)
+        self._outer.fail(error)

@@ -1,0 +1,300 @@
+"""Things that happen, as spans: each begins once, is filled, and ends once, whatever happens.
+
+A scope knows its span, the context in which that is current, and the scope around it. The innermost one travels in the
+OpenTelemetry context, so that it is known wherever the current span is: in tasks, in threads that were handed the
+context, and in the proxies of stdout and stderr.
+"""
+
+from __future__ import annotations
+
+from contextvars import Token
+from itertools import count
+from time import perf_counter
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode
+
+from pocketflow_otel import semconv
+from pocketflow_otel.capture.encoding import plain
+from pocketflow_otel.capture.redaction import SeenSecrets
+from pocketflow_otel.instrumentation import errors
+from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+
+_MAX_MESSAGE: Final = 2048
+_MAX_STACK: Final = 16 * 1024
+
+# The API keeps the key of the current span to itself; asking it once saves two copies of the context at every span.
+_SPAN_KEY: Final = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))
+
+
+class Scope:
+    """Something that happens, with its span.
+
+    Attributes:
+        parent: The scope around it.
+        span: Its span, or that of the scope around it where it has none of its own.
+        recording: Whether it has a span of its own that is recorded.
+        context: The OpenTelemetry context inside.
+        instance: The node or flow object for which this is the visit or run; None for other scopes.
+        owner: The class whose method began it: the same method again is a recursion, another one a call of ``super()``.
+        seen: The secrets met so far in this trace.
+    """
+
+    __slots__ = ("_error_id", "_generation", "_token", "context", "instance", "owner", "parent", "recording", "seen",
+                 "span", "tracing")  # fmt: skip
+
+    def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
+        self.tracing = tracing
+        self.parent = parent
+        self.instance: Any = None
+        self.owner: type | None = None
+        self.recording = False
+        self.span: Span = INVALID_SPAN
+        self.seen: SeenSecrets | None = parent.seen if parent is not None else None
+        self._generation = tracing.generation
+        self._token: Token[Context] | None = None
+        self._error_id = 0
+
+    def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
+        """Starts the scope's span."""
+        self.span = self.tracing.tracer.start_span(name, around, attributes=attributes)
+        self.recording = self.span.is_recording()
+        if self.recording and self.seen is None:
+            self.seen = self.tracing.secrets_of(self.span.get_span_context().trace_id)
+
+    def enter(self, around: Context) -> None:
+        """Makes the scope and its span the current ones."""
+        self.context = Context({**around, _SPAN_KEY: self.span, SCOPE: self})
+        self._token = otel_context.attach(self.context)
+
+    def enter_without_span(self, around: Context) -> None:
+        """Makes the scope current, leaving the current span as it is."""
+        self.context = Context({**around, SCOPE: self})
+        self._token = otel_context.attach(self.context)
+
+    def leave(self) -> None:
+        """Makes the scope around current again, where this one is: a coroutine may be closed from anywhere."""
+        token, self._token = self._token, None
+        if token is None:
+            return
+        scope: Any = otel_context.get_value(SCOPE)
+        while scope is not None:
+            if scope is self:
+                otel_context.detach(token)
+                return
+            scope = scope.parent
+
+    @property
+    def is_ours_to_end(self) -> bool:
+        """Whether this process began it: after a fork, the child has scopes that are its parent's to end."""
+        return self._generation is self.tracing.generation
+
+    def finish(self, result: Any = None) -> None:  # noqa: ARG002 - what a method returned matters to some scopes
+        """Ends the scope after its method has returned."""
+        self.end()
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the scope after its method has raised."""
+        try:
+            if self.is_ours_to_end:
+                self.note_error(error, with_trace=True)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("recording an error")
+        self.end()
+
+    def end(self) -> None:
+        """Leaves the scope and ends its span."""
+        try:
+            self.leave()
+            if self.span is not INVALID_SPAN and self.is_ours_to_end:
+                self.span.end()
+        except Exception:  # noqa: BLE001 - span processors are the user's
+            guard.caught("ending a span")
+
+    def note_error(self, error: BaseException, *, with_trace: bool) -> None:
+        """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
+        first = self._error_id != id(error)
+        if self.parent is not None:
+            self.parent._error_id = id(error)
+        if not self.recording:
+            return
+        kind = errors.error_type(error)
+        self.remember_secrets()
+        text, shortened = plain(errors.message(error), _MAX_MESSAGE, self.tracing.redactor, self.seen)
+        self.span.set_attribute(semconv.ERROR_TYPE, kind)
+        self.span.set_status(Status(StatusCode.ERROR, text))
+        if not first:
+            return
+        event = {semconv.EXCEPTION_TYPE: kind, semconv.EXCEPTION_MESSAGE: text}
+        if with_trace:
+            trace_text = plain(errors.stack_trace(error), _MAX_STACK, self.tracing.redactor, self.seen)
+            event[semconv.EXCEPTION_STACKTRACE] = trace_text.text
+        if shortened:
+            self.span.set_attribute(semconv.TRUNCATED, [semconv.EXCEPTION_MESSAGE])
+        self.span.add_event(semconv.EVENT_EXCEPTION, event)
+
+    def remember_secrets(self) -> None:
+        """Looks for secrets in what the scope works on, before a text that may hold them is recorded."""
+        if self.parent is not None:
+            self.parent.remember_secrets()
+
+    @property
+    def listener(self) -> Any:
+        """The visit of a node or flow that printed text belongs to."""
+        return None if self.parent is None else self.parent.listener
+
+
+class Dormant(Scope):
+    """Nothing inside is traced: it was excluded or suppressed, or there is no provider."""
+
+    __slots__ = ()
+
+    @property
+    def listener(self) -> Any:
+        """Nobody: what is printed inside belongs to nothing that is traced."""
+        return None
+
+
+class Trial(Scope):
+    """What runs a node's ``exec``, once or several times: a visit of a plain node, or an item of a batch node.
+
+    Attributes:
+        max_retries: How often the node may try.
+        attempts: How often it has tried.
+        fallback: Whether ``exec_fallback`` gave the result.
+    """
+
+    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "wait")
+
+    def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
+        super().__init__(tracing, parent)
+        self.node: Any = None
+        self.max_retries: Any = 1
+        self.wait: Any = 0
+        self.attempts = 0
+        self.fallback = False
+        self.last_try_ended = 0.0
+
+    def attempt_attributes(self) -> dict[str, Any]:
+        """What is told of the tries; nothing where there was one and no more were allowed."""
+        attributes: dict[str, Any] = {}
+        if type(self.max_retries) is int and self.max_retries != 1:
+            attributes[semconv.MAX_RETRIES] = self.max_retries
+            if self.attempts != 1:
+                attributes[semconv.ATTEMPTS] = self.attempts
+        if self.fallback:
+            attributes[semconv.FALLBACK] = True
+        return attributes
+
+
+class Item(Trial):
+    """One item of a batch node.
+
+    Attributes:
+        visit: The node's visit.
+    """
+
+    __slots__ = ("visit",)
+
+    def __init__(self, visit: Any, around: Context) -> None:
+        super().__init__(visit.tracing, visit)
+        self.visit = visit
+        self.node = visit.node
+        self.max_retries = visit.max_retries
+        self.wait = visit.wait
+        self.start_span(semconv.SPAN_ITEM, {semconv.BATCH_INDEX: next(visit.item_numbers)}, around)
+        self.enter(around)
+
+    def finish(self, result: Any = None) -> None:
+        """Ends the item."""
+        self._record()
+        super().finish(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the item, which failed."""
+        self.visit.items_failed += 1
+        self._record()
+        super().fail(error)
+
+    def _record(self) -> None:
+        self.visit.count_retries(self.attempts)
+        if self.recording and self.is_ours_to_end and (attributes := self.attempt_attributes()):
+            self.span.set_attributes(attributes)
+
+
+class Attempt(Scope):
+    """One try of a node's ``exec``, where more than one is allowed.
+
+    Args:
+        trial: What is being tried.
+        around: The context in which it is.
+    """
+
+    __slots__ = ("_number", "_trial")
+
+    def __init__(self, trial: Trial, around: Context) -> None:
+        super().__init__(trial.tracing, trial)
+        self._trial = trial
+        trial.attempts += 1
+        self._number = trial.attempts
+        attributes: dict[str, Any] = {semconv.ATTEMPT_NUMBER: self._number}
+        if self._number > 1 and trial.wait:
+            attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
+        self.start_span(semconv.SPAN_ATTEMPT, attributes, around)
+        self.enter(around)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the try, which raised; a traceback is taken only from one that is not tried again."""
+        self._trial.last_try_ended = perf_counter()
+        try:
+            if self.is_ours_to_end:
+                retried = isinstance(error, Exception) and self._number < self._trial.max_retries
+                self.note_error(error, with_trace=not retried)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("recording a failed try")
+        self.end()
+
+
+class Orchestration(Scope):
+    """A flow going from node to node: once, or in a batch flow once for each of its params, as an ``iteration`` span.
+
+    Attributes:
+        flow: The flow's run.
+        previous: Name of the node visited last.
+    """
+
+    __slots__ = ("flow", "previous")
+
+    def __init__(self, flow: Any, owner: type, params: Any, around: Context) -> None:
+        super().__init__(flow.tracing, flow)
+        self.flow = flow
+        self.owner = owner
+        self.previous: str | None = None
+        if flow.info.is_batch_flow and not flow.is_transparent:
+            attributes: dict[str, Any] = {semconv.BATCH_INDEX: next(flow.item_numbers)}
+            attributes.update(flow.params_content(params))
+            self.start_span(semconv.SPAN_ITERATION, attributes, around)
+            self.enter(around)
+        else:
+            self.enter_without_span(around)
+        flow.orchestration_began()
+
+    def finish(self, result: Any = None) -> None:
+        """Ends the round."""
+        self.flow.orchestration_ended()
+        super().finish(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the round, in which a node raised."""
+        self.flow.items_failed += self.flow.info.is_batch_flow
+        self.flow.orchestration_ended()
+        super().fail(error)
+
+
+def numbers() -> Any:
+    """Counts from 0, safely under threads."""
+    return count()

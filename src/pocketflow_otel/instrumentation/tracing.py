@@ -1,0 +1,159 @@
+"""What one instrumentation works with: the tracer and meters, the settings, and what is known of classes and stores."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections import OrderedDict
+from typing import Any, Final, NamedTuple
+
+from opentelemetry import context as otel_context
+from opentelemetry import metrics, trace
+from opentelemetry._logs import Logger, LogRecord
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import Tracer
+
+from pocketflow_otel.capture.encoding import safe_key
+from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
+from pocketflow_otel.instrumentation.attribution import StoreWatches
+from pocketflow_otel.instrumentation.classes import Classes
+from pocketflow_otel.instrumentation.metrics import Metrics
+from pocketflow_otel.instrumentation.selection import Level, Selection
+from pocketflow_otel.options import ContentMode, Options
+
+_TRACES_REMEMBERED: Final = 256
+_NAMES_REMEMBERED: Final = 4096
+_DETAILED_DEPTH: Final = 4
+
+
+class Policy(NamedTuple):
+    """What is recorded of a flow or node.
+
+    Attributes:
+        values: Where values and params go.
+        output: Where printed text goes.
+        io: Where inputs and outputs go.
+        store_depth: How deep changes in place are looked for.
+    """
+
+    values: ContentMode
+    output: ContentMode
+    io: ContentMode
+    store_depth: int
+
+    @property
+    def any_content(self) -> bool:
+        """Whether any content is recorded."""
+        return any(mode is not ContentMode.NO_CONTENT for mode in (self.values, self.output, self.io))
+
+
+class Tracing:
+    """One instrumentation's means. Read in hot paths, so all is a plain attribute.
+
+    Attributes:
+        generation: Exchanged in the child of a fork: what was begun before is the parent's to end.
+    """
+
+    def __init__(
+        self, options: Options, tracer: Tracer, instruments: Metrics, logger: Logger, *, provider_given: bool
+    ) -> None:
+        self._provider_given = provider_given
+        self.options = options
+        self.tracer = tracer
+        self.metrics = instruments
+        self.classes = Classes()
+        self.selection = Selection(options.include, options.exclude, options.detailed)
+        self.watches = StoreWatches()
+        self.generation = object()
+        self.redactor = (
+            Redactor(hook=options.redact) if callable(options.redact) else Redactor(patterns=options.redact)
+        )
+        self.max_value_bytes = options.max_value_bytes
+        self.max_store_keys = options.max_store_keys
+        self._logger = logger
+        self._normal = Policy(
+            options.content(options.capture_values),
+            options.content(options.capture_output),
+            options.content(options.capture_io),
+            options.store_depth,
+        )
+        self._detailed = Policy(
+            *(ContentMode.SPAN_ONLY if mode is ContentMode.NO_CONTENT else mode for mode in self._normal[:3]),
+            max(options.store_depth, _DETAILED_DEPTH),
+        )
+        self._secrets: OrderedDict[int, SeenSecrets] = OrderedDict()
+        self._safe_names: dict[str, str] = {}
+        _tracings.add(self)
+
+    def policy(self, level: Level) -> Policy:
+        """What to record at a level."""
+        return self._detailed if level is Level.DETAILED else self._normal
+
+    def enabled(self) -> bool:
+        """Whether the program has not suppressed instrumentation here."""
+        return bool(is_instrumentation_enabled())
+
+    def is_live(self) -> bool:
+        """Whether there is anyone to tell: a provider that was given, or one set for the whole program by now."""
+        if self._provider_given:
+            return True
+        # The API's stand-in for a meter provider is private; its name tells it as well.
+        return not (
+            isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+            and type(metrics.get_meter_provider()).__name__ == "_ProxyMeterProvider"
+        )
+
+    def secrets_of(self, trace_id: int) -> SeenSecrets:
+        """The secrets met so far in a trace."""
+        seen = self._secrets.get(trace_id)
+        if seen is None:
+            seen = self._secrets.setdefault(trace_id, SeenSecrets())
+            while len(self._secrets) > _TRACES_REMEMBERED:
+                self._secrets.popitem(last=False)
+        return seen
+
+    def safe(self, value: object) -> str:
+        """A name, key or action fit to be shown."""
+        if type(value) is not str:
+            return safe_key(value, self.redactor, None)
+        text = self._safe_names.get(value)
+        if text is None:
+            text = safe_key(value, self.redactor, None)
+            if len(self._safe_names) >= _NAMES_REMEMBERED:
+                self._safe_names.clear()
+            if len(value) <= 1024:  # noqa: PLR2004 - a name; longer texts are not worth keeping
+                self._safe_names[value] = text
+        return text
+
+    def log_content(self, event: str, attributes: dict[str, Any], context: Context) -> None:
+        """Writes content as a log record that belongs to a span.
+
+        Args:
+            event: The record's event name.
+            attributes: The content.
+            context: Where the span is current.
+        """
+        self._logger.emit(LogRecord(event_name=event, attributes=attributes, context=context))
+
+    def after_fork(self) -> None:
+        """Starts anew in the child of a fork."""
+        self.generation = object()
+        self.watches.after_fork()
+
+
+SCOPE: Final = otel_context.create_key("pocketflow-scope")
+"""The innermost flow, node, item or try, in the OpenTelemetry context: it goes wherever the current span goes."""
+
+
+_tracings: Final[weakref.WeakSet[Tracing]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for tracing in list(_tracings):
+        tracing.after_fork()
+
+
+# A registration can't be taken back, so there is one, which holds nothing alive.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
