@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.guard import guard
 
 _MARGIN: Final = 4096
 """Characters kept beyond what will be shown, so that a secret across the cut is still recognised."""

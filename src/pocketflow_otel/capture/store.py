@@ -20,7 +20,7 @@ from operator import is_, is_not
 from types import MappingProxyType
 from typing import Any, Final
 
-from pocketflow_otel.instrumentation.classes import instance_attributes
+from pocketflow_otel.capture.instances import SlotDescriptor, instance_attributes
 
 FULL_LOOK_KEYS: Final = 2_000
 MOST_KEYS: Final = 20_000
@@ -105,18 +105,11 @@ def read_store(store: Any) -> _Store | None:
     attributes = dict.copy(instance_attributes(store))
     for base in type.mro(kind):
         for name, slot in base.__dict__.items():
-            if type(slot) is _MemberDescriptor:
+            if type(slot) is SlotDescriptor:
                 value = _slot_value(slot, store)
                 if value is not _MISSING:
                     attributes.setdefault(name, value)
     return attributes if len(attributes) <= MOST_KEYS else None
-
-
-class _Slotted:
-    __slots__ = ("slot",)
-
-
-_MemberDescriptor: Final = type(_Slotted.__dict__["slot"])
 
 
 def _slot_value(slot: Any, instance: object) -> Any:

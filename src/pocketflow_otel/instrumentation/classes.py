@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from pocketflow_otel.capture.instances import attributes_reader
+
 KINDS: Final = {
     "Node": "",
     "BatchNode": "batch",
@@ -101,7 +103,7 @@ class Classes:
             whole_batch=frozenset(mro[: loops[0] + 1]) if loops else frozenset(),
             own_routing=routed_by is not None and routed_by not in self._named(("Flow",)),
             is_node=own is not None,
-            attributes=_attributes_reader(mro),
+            attributes=attributes_reader(cls),
         )
 
     def _named(self, names: tuple[str, ...]) -> list[type]:
@@ -124,28 +126,3 @@ def safe_class_name(cls: type) -> str:
     """A class's name, whatever its metaclass says."""
     name: Any = type.__dict__["__name__"].__get__(cls)
     return str(name).encode("utf-8", "backslashreplace").decode()
-
-
-def instance_attributes(instance: object) -> dict[str, Any]:
-    """An instance's attributes, read without running code of its class; empty where it has none."""
-    return _attributes_reader(type.mro(type(instance)))(instance)
-
-
-def _attributes_reader(mro: list[type]) -> Callable[[object], dict[str, Any]]:
-    for base in mro:
-        descriptor = base.__dict__.get("__dict__")
-        if descriptor is not None:
-            # A class may define __dict__ as it likes; the interpreter's own descriptor runs none of its code.
-            return descriptor.__get__ if type(descriptor) is _GetSetDescriptor else _no_attributes
-    return _no_attributes
-
-
-def _no_attributes(_: object) -> dict[str, Any]:
-    return {}
-
-
-class _Plain:
-    pass
-
-
-_GetSetDescriptor: Final = type(_Plain.__dict__["__dict__"])

@@ -25,10 +25,21 @@ def encode(visit: Any, value: Any, key: str | None) -> Encoded:
     return encoding.encode(value, tracing.max_value_bytes, tracing.redactor, visit.seen, key)
 
 
+def params(visit: Any, values: Any) -> dict[str, Any]:
+    """Params as attributes, for a visit or round of which values are recorded."""
+    if type(values) is not dict or not visit.place.policy.values.on_spans:
+        return {}
+    text = encode(visit, values, None)
+    attributes: dict[str, Any] = {semconv.PARAMS: text.text}
+    if text.truncated:
+        attributes[semconv.TRUNCATED] = [semconv.PARAMS]
+    return attributes
+
+
 def key_name(visit: Any, key: object) -> str:
     """A store key fit to be shown."""
     name: str = visit.tracing.safe(key)
-    return visit.seen.mask(name) if visit.seen is not None else name
+    return visit.seen.mask(name) if visit.seen else name
 
 
 def known_size(value: Any) -> int | None:
@@ -54,51 +65,51 @@ def remember(visit: Any, value: Any) -> None:
         redaction.remember(held, visit.tracing.redactor, visit.seen)
 
 
-def remember_key(visit: Any, key: object, value: Any) -> None:
-    """Notes the secrets in a value newly put under a key of the store.
+def noted_key(visit: Any, key: object, value: Any) -> str:
+    """A key fit to be shown, whose new value has been looked at for secrets.
 
     Without content only the key's own name is looked at: that costs next to nothing at each change.
     """
-    if visit.seen is None:
-        return
-    redactor = visit.tracing.redactor
-    if visit.place.policy.any_content or (type(key) is str and redactor.is_secret_name(key)):
-        redaction.remember({key: value} if type(key) is str else value, redactor, visit.seen)
+    tracing, seen = visit.tracing, visit.seen
+    name, is_secret = tracing.safe_name(key)
+    if is_secret or visit.place.policy.any_content:
+        redaction.remember({key: value} if type(key) is str else value, tracing.redactor, seen)
+    return seen.mask(name) if seen else name
 
 
 def tell_printed(
     visit: Any, streams: dict[str, Printed], attributes: dict[str, Any], truncated: list[str]
 ) -> None:
     """Writes what was printed, and how much, into a span's attributes."""
-    mode = visit.place.policy.output
+    outlet = visit.place.policy.output
     for stream, printed in streams.items():
         name = semconv.STDOUT if stream == "stdout" else semconv.STDERR
         attributes[name + semconv.BYTES_SUFFIX] = printed.bytes
         attributes[name + semconv.LINES_SUFFIX] = printed.lines
-        if not (mode.on_spans or mode.on_events):
+        if outlet is None:
             continue
         tracing = visit.tracing
         text = encoding.printed(
             printed.head, printed.tail, printed.dropped, tracing.max_value_bytes, tracing.redactor, visit.seen
         )
-        if mode.on_spans:
+        if outlet.on_spans:
             attributes[name] = text.text
             if text.truncated:
                 truncated.append(name)
-        if mode.on_events:
+        if outlet.on_events:
             tracing.log_content(semconv.LOG_NODE_OUTPUT, {name: text.text}, visit.context)
 
 
 def tell_io(visit: Any, values: dict[str, Encoded], attributes: dict[str, Any], truncated: list[str]) -> None:
     """Writes inputs and outputs into a span's attributes."""
-    mode = visit.place.policy.io
-    if mode.on_spans:
+    outlet = visit.place.policy.io
+    if outlet.on_spans:
         for name, value in values.items():
             attributes[name] = value.text
             attributes[_MIME_TYPES[name]] = semconv.MIME_JSON
             if value.truncated:
                 truncated.append(name)
-    if mode.on_events:
+    if outlet.on_events:
         texts = {name: value.text for name, value in values.items()}
         visit.tracing.log_content(semconv.LOG_NODE_IO, texts, visit.context)
 

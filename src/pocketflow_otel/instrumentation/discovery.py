@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final
 
-from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.guard import guard
 
 _LARGEST_COPY_BYTES: Final = 256 * 1024
 _STDLIB: Final = sysconfig.get_path("stdlib")

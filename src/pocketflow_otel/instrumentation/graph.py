@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from pocketflow_otel.instrumentation.classes import Classes, instance_attributes
+from pocketflow_otel.capture.instances import instance_attributes
+from pocketflow_otel.instrumentation.classes import Classes
 
 MAX_GRAPH_BYTES: Final = 16 * 1024
 _MAX_NODES: Final = 1000

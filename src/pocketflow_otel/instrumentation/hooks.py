@@ -13,12 +13,13 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from pocketflow_otel.instrumentation.classes import ClassInfo
-from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation.flows import FlowRun
 from pocketflow_otel.instrumentation.patching import ClassPatcher, Hook, HookFactory
 from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orchestration, Scope, Trial
 from pocketflow_otel.instrumentation.selection import Level
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
-from pocketflow_otel.instrumentation.visits import FlowRun, Visit
+from pocketflow_otel.instrumentation.visits import Visit
 
 _Arguments = tuple[Any, ...]
 _Keywords = dict[str, Any]
@@ -79,7 +80,11 @@ class Hooks:
 
     def _sync_hook(self, begin: _Begin, owner: type) -> Hook:
         def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-            scope = self._begun(begin, owner, instance, args, kwargs)
+            try:
+                scope = begin(owner, instance, args, kwargs)
+            except Exception:  # noqa: BLE001 - the guard decides
+                guard.caught("beginning a span")
+                scope = None
             if scope is None:
                 return wrapped(*args, **kwargs)
             try:
@@ -94,7 +99,11 @@ class Hooks:
 
     def _async_hook(self, begin: _Begin, owner: type) -> Hook:
         async def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-            scope = self._begun(begin, owner, instance, args, kwargs)
+            try:
+                scope = begin(owner, instance, args, kwargs)
+            except Exception:  # noqa: BLE001 - the guard decides
+                guard.caught("beginning a span")
+                scope = None
             if scope is None:
                 return await wrapped(*args, **kwargs)
             try:
@@ -122,13 +131,6 @@ class Hooks:
 
         return hook
 
-    def _begun(self, begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-        try:
-            return begin(owner, instance, args, kwargs) if self._active else None
-        except Exception:  # noqa: BLE001 - the guard decides
-            guard.caught("beginning a span")
-            return None
-
     # Visits and runs.
 
     def _begin_visit(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:
@@ -136,6 +138,8 @@ class Hooks:
         parent: Any = around.get(SCOPE)
         if parent is None or type(parent) is not Orchestration:
             if type(parent) is Dormant or _reached_by_super(parent, owner, instance):
+                return None
+            if not self._active:
                 return None
             if not self._tracing.enabled() or (parent is None and not self._tracing.is_live()):
                 return _dormant(self._tracing, parent, around)
@@ -145,13 +149,14 @@ class Hooks:
         store = _argument(args, kwargs, 0, "shared")
         visit: Visit = (FlowRun if info.is_flow else Visit)(self._tracing, owner, instance, info, parent, store)
         level = visit.place.level
-        if level is Level.EXCLUDED:
-            return _dormant(self._tracing, parent, around)
-        if level is Level.UNNAMED:
-            if not isinstance(visit, FlowRun):
-                return None
-            visit.begin_transparent(around)
-            return visit
+        if level is not Level.NORMAL:
+            if level is Level.EXCLUDED:
+                return _dormant(self._tracing, parent, around)
+            if level is Level.UNNAMED:
+                if not isinstance(visit, FlowRun):
+                    return None
+                visit.begin_transparent(around)
+                return visit
         if type(visit.max_retries) is int and visit.max_retries > 1 and not info.tries_wrapped:
             self._watch_tries(type(instance), info)
         visit.begin(around)
@@ -189,7 +194,7 @@ class Hooks:
             return None
         if visit.info.is_batch and owner not in visit.info.whole_batch:
             return Item(visit, around)
-        if visit.in_exec:
+        if visit.in_exec or not visit.recording and not visit.info.is_batch and visit.max_retries == 1:
             return None
         visit.exec_began(next(iter((*args, *kwargs.values())), None))
         return _ExecPhase(visit)
@@ -240,7 +245,7 @@ class _ExecPhase:
 
     def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
         try:
-            self._visit.exec_raised()
+            self._visit.exec_is_over()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording the end of exec")
 

@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.output import OutputListener
 from pocketflow_otel.instrumentation.discovery import CopyFinder, base_node_of, loaded_copies
-from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.hooks import Hooks
 from pocketflow_otel.instrumentation.metrics import Metrics
 from pocketflow_otel.instrumentation.tracing import Tracing

@@ -15,7 +15,7 @@ from typing import Any, Final
 import wrapt
 
 from pocketflow_otel.instrumentation.classes import walk_subclasses
-from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.guard import guard
 
 Hook = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 """Called instead of a method: (method as bound, instance, arguments, keyword arguments)."""

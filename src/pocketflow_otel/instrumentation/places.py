@@ -63,6 +63,21 @@ class Place:
         if class_name is not None:
             self.attributes[semconv.NODE_CLASS] = class_name
 
+    @classmethod
+    def alone(cls, tracing: Tracing, info: ClassInfo, instance: object, attributes: dict[str, Any]) -> Place:
+        """The place of an outermost flow, or of a node that runs by itself."""
+        class_name = None
+        if not info.is_flow:
+            class_name = tracing.safe(graph.source_place(type(instance)).qualified_name)
+        successors = attributes.get("successors")
+        return cls(
+            tracing,
+            info,
+            tracing.safe(graph.own_name(instance, info.name)),
+            successors if type(successors) is dict else {},
+            class_name=class_name,
+        )
+
     def next_visit(self) -> int:
         """The number of the visit that begins now, from 1."""
         self.visits = number = next(self._numbers)
@@ -104,7 +119,8 @@ class Places:
 
     def name_of(self, node: object) -> str | None:
         """A successor's name; None where there is no successor, or it is none of the flow's known nodes."""
-        place = self._places.get(id(graph.successors_of(node)))
+        read = self._tracing.classes.info(type(node)).attributes
+        place = self._places.get(id(read(node).get("successors")))
         return None if place is None else place.name
 
     @property

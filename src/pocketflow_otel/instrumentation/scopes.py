@@ -20,8 +20,8 @@ from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.encoding import plain
 from pocketflow_otel.capture.redaction import SeenSecrets
-from pocketflow_otel.instrumentation import errors
-from pocketflow_otel.instrumentation.guard import guard
+from pocketflow_otel.instrumentation import content, errors
+from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 
 _MAX_MESSAGE: Final = 2048
@@ -29,6 +29,9 @@ _MAX_STACK: Final = 16 * 1024
 
 # The API keeps the key of the current span to itself; asking it once saves two copies of the context at every span.
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))
+
+
+_NO_CONTEXT: Final = Context()
 
 
 class Scope:
@@ -114,6 +117,8 @@ class Scope:
                 self.span.end()
         except Exception:  # noqa: BLE001 - span processors are the user's
             guard.caught("ending a span")
+        # The context holds the scope: without this each scope would have to wait for the garbage collector.
+        self.context = _NO_CONTEXT
 
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
@@ -170,14 +175,13 @@ class Trial(Scope):
 
     __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "wait")
 
-    def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
+    def __init__(self, tracing: Tracing, parent: Scope | None, node: Any, max_retries: Any, wait: Any) -> None:
         super().__init__(tracing, parent)
-        self.node: Any = None
-        self.max_retries: Any = 1
-        self.wait: Any = 0
+        self.node = node
+        self.max_retries = max_retries
+        self.wait = wait
         self.attempts = 0
         self.fallback = False
-        self.last_try_ended = 0.0
 
     def attempt_attributes(self) -> dict[str, Any]:
         """What is told of the tries; nothing where there was one and no more were allowed."""
@@ -201,11 +205,8 @@ class Item(Trial):
     __slots__ = ("visit",)
 
     def __init__(self, visit: Any, around: Context) -> None:
-        super().__init__(visit.tracing, visit)
+        super().__init__(visit.tracing, visit, visit.node, visit.max_retries, visit.wait)
         self.visit = visit
-        self.node = visit.node
-        self.max_retries = visit.max_retries
-        self.wait = visit.wait
         self.start_span(semconv.SPAN_ITEM, {semconv.BATCH_INDEX: next(visit.item_numbers)}, around)
         self.enter(around)
 
@@ -276,8 +277,9 @@ class Orchestration(Scope):
         self.previous: str | None = None
         if flow.info.is_batch_flow and not flow.is_transparent:
             attributes: dict[str, Any] = {semconv.BATCH_INDEX: next(flow.item_numbers)}
-            attributes.update(flow.params_content(params))
             self.start_span(semconv.SPAN_ITERATION, attributes, around)
+            if self.recording and params and flow.place.policy.values is not None:
+                self.span.set_attributes(content.params(flow, params))
             self.enter(around)
         else:
             self.enter_without_span(around)

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.encoding import Encoded
 from pocketflow_otel.capture.shapes import shape
-from pocketflow_otel.capture.store import Changes, Snapshot, count_keys, read_store
+from pocketflow_otel.capture.store import Snapshot, count_keys, read_store
 from pocketflow_otel.instrumentation import content
-from pocketflow_otel.options import ContentMode
 
 _NAMES_FOR_EACH_SHAPE: Final = 8
 """Names of changed keys cost little, and tell who wrote a key: more of them are listed than shapes."""
 
 
-class Change(enum.Enum):
-    """What happened to a key; its value is the attribute that lists such keys."""
-
-    ADDED = semconv.STORE_ADDED
-    MODIFIED = semconv.STORE_MODIFIED
-    REMOVED = semconv.STORE_REMOVED
-
-
-_Outcome = Change | None
+# What happened to a key is told by the attribute that lists such keys.
+_ADDED: Final = semconv.STORE_ADDED
+_MODIFIED: Final = semconv.STORE_MODIFIED
+_REMOVED: Final = semconv.STORE_REMOVED
 
 # What two changes one after the other come to. None: the key is as it was, for it came and went.
-_BOTH: Final[dict[tuple[Change, Change], _Outcome]] = {
-    (Change.ADDED, Change.ADDED): Change.ADDED,
-    (Change.ADDED, Change.MODIFIED): Change.ADDED,
-    (Change.ADDED, Change.REMOVED): None,
-    (Change.MODIFIED, Change.ADDED): Change.MODIFIED,
-    (Change.MODIFIED, Change.MODIFIED): Change.MODIFIED,
-    (Change.MODIFIED, Change.REMOVED): Change.REMOVED,
-    (Change.REMOVED, Change.ADDED): Change.MODIFIED,
-    (Change.REMOVED, Change.MODIFIED): Change.MODIFIED,
-    (Change.REMOVED, Change.REMOVED): Change.REMOVED,
+_BOTH: Final[dict[tuple[str, str], str | None]] = {
+    (_ADDED, _ADDED): _ADDED,
+    (_ADDED, _MODIFIED): _ADDED,
+    (_ADDED, _REMOVED): None,
+    (_MODIFIED, _ADDED): _MODIFIED,
+    (_MODIFIED, _MODIFIED): _MODIFIED,
+    (_MODIFIED, _REMOVED): _REMOVED,
+    (_REMOVED, _ADDED): _MODIFIED,
+    (_REMOVED, _MODIFIED): _MODIFIED,
+    (_REMOVED, _REMOVED): _REMOVED,
 }
-
-
-class _Rendered(NamedTuple):
-    shape: str
-    value: Encoded | None
 
 
 class StoreDelta:
@@ -50,23 +38,21 @@ class StoreDelta:
 
     Args:
         visit: The visit; its store is looked at.
-
-    Attributes:
-        in_phases: Whether there are separate windows for ``prep`` and ``post``.
     """
 
-    __slots__ = ("_keys", "_rendered", "_snapshot", "_visit", "in_phases")
+    __slots__ = ("_keys", "_shapes", "_snapshot", "_values", "_visit")
 
     def __init__(self, visit: Any) -> None:
-        self.in_phases = False
         self._visit = visit
         self._snapshot: Snapshot | None = None
-        self._keys: dict[str, Change] = {}
-        self._rendered: dict[str, _Rendered] = {}
+        self._keys: dict[str, str] = {}
+        self._shapes: dict[str, str] = {}
+        self._values: dict[str, Encoded] = {}
 
     def window_opened(self) -> None:
         """Looks at the store as a window opens."""
-        self._snapshot = Snapshot(self._visit.store, self._visit.place.policy.store_depth)
+        visit = self._visit
+        self._snapshot = Snapshot(visit.store, visit.place.policy.store_depth)
 
     def window_closed(self) -> None:
         """Takes what changed in the store since the window opened, and renders it at once: values live on."""
@@ -74,30 +60,32 @@ class StoreDelta:
         if snapshot is None:
             return
         changes = snapshot.changes_until(self._visit.store)
-        if changes:
-            self._take(changes)
-
-    def _take(self, changes: Changes) -> None:
-        visit = self._visit
-        for kind, pairs in ((Change.ADDED, changes.added), (Change.MODIFIED, changes.modified)):
-            for key, value in pairs:
-                content.remember_key(visit, key, value)
-                name = content.key_name(visit, key)
-                self.merge(name, kind)
-                if len(self._rendered) < visit.tracing.max_store_keys or name in self._rendered:
-                    self._rendered[name] = self._render(name, value)
+        for key, value in changes.added:
+            self._take(key, value, _ADDED)
+        for key, value in changes.modified:
+            self._take(key, value, _MODIFIED)
         for key in changes.removed:
-            self.merge(content.key_name(visit, key), Change.REMOVED)
+            self.merge(content.key_name(self._visit, key), _REMOVED)
 
-    def _render(self, name: str, value: Any) -> _Rendered:
-        if self._visit.place.policy.values is ContentMode.NO_CONTENT:
-            return _Rendered(shape(value), None)
-        return _Rendered(shape(value), content.encode(self._visit, value, name))
+    def _take(self, key: Any, value: Any, change: str) -> None:
+        visit = self._visit
+        name = content.noted_key(visit, key, value)
+        self.merge(name, change)
+        if len(self._shapes) < visit.tracing.max_store_keys or name in self._shapes:
+            self._render(name, value)
 
-    def merge(self, name: str, change: Change) -> None:
+    def _render(self, name: str, value: Any) -> None:
+        self._shapes[name] = shape(value)
+        if self._visit.place.policy.values is not None:
+            self._values[name] = content.encode(self._visit, value, name)
+
+    def merge(self, name: str, change: str) -> None:
         """Adds a change of a key to those there are."""
         before = self._keys.get(name)
-        after = change if before is None else _BOTH[before, change]
+        if before is None:
+            self._keys[name] = change
+            return
+        after = _BOTH[before, change]
         if after is None:
             del self._keys[name]
         else:
@@ -110,15 +98,15 @@ class StoreDelta:
 
     def render_keys_of_nodes(self) -> None:
         """Renders what a nested flow's nodes changed, as the store holds it now."""
-        missing = self._keys.keys() - self._rendered.keys()
+        missing = self._keys.keys() - self._shapes.keys()
         if not missing:
             return
         for key, value in (read_store(self._visit.store) or {}).items():
-            if len(self._rendered) >= self._visit.tracing.max_store_keys:
+            if len(self._shapes) >= self._visit.tracing.max_store_keys:
                 return
             name = content.key_name(self._visit, key)
             if name in missing:
-                self._rendered[name] = self._render(name, value)
+                self._render(name, value)
 
     def tell(self, attributes: dict[str, Any], truncated: list[str]) -> None:
         """Writes the changes into a span's attributes.
@@ -127,38 +115,35 @@ class StoreDelta:
             attributes: Where they go.
             truncated: Gets the names of attributes that were shortened.
         """
-        keys = count_keys(self._visit.store)
-        if keys:
-            attributes[semconv.STORE_KEYS] = keys
-        if not self._keys:
+        visit, keys = self._visit, self._keys
+        number = count_keys(visit.store)
+        if number:
+            attributes[semconv.STORE_KEYS] = number
+        if not keys:
             return
-        listed: dict[Change, list[str]] = {}
-        most_names = self._visit.tracing.max_store_keys * _NAMES_FOR_EACH_SHAPE
-        for name in sorted(self._keys)[:most_names]:
-            listed.setdefault(self._keys[name], []).append(name)
-        for change, names in listed.items():
-            attributes[change.value] = names
-        self._tell_values(attributes, truncated)
-        omitted = len(self._keys) - self._visit.tracing.max_store_keys
-        if omitted > 0:
-            attributes[semconv.STORE_OMITTED] = omitted
-        if self._visit.overlapped:
+        most = visit.tracing.max_store_keys
+        for name in sorted(keys)[: most * _NAMES_FOR_EACH_SHAPE]:
+            attributes.setdefault(keys[name], []).append(name)
+        for name, text in self._shapes.items():
+            if keys.get(name, _REMOVED) is not _REMOVED:
+                attributes[semconv.STORE_SHAPE_PREFIX + name] = text
+        if self._values:
+            self._tell_values(attributes, truncated)
+        if len(keys) > most:
+            attributes[semconv.STORE_OMITTED] = len(keys) - most
+        if visit.overlapped:
             attributes[semconv.STORE_ATTRIBUTION] = semconv.ATTRIBUTION_SHARED
 
     def _tell_values(self, attributes: dict[str, Any], truncated: list[str]) -> None:
-        mode = self._visit.place.policy.values
-        for name, rendered in self._rendered.items():
-            if self._keys.get(name) in (None, Change.REMOVED):
-                continue
-            attributes[semconv.STORE_SHAPE_PREFIX + name] = rendered.shape
-            if rendered.value is None:
+        visit = self._visit
+        outlet = visit.place.policy.values
+        for name, value in self._values.items():
+            if self._keys.get(name, _REMOVED) is _REMOVED:
                 continue
             attribute = semconv.STORE_VALUE_PREFIX + name
-            if mode.on_spans:
-                attributes[attribute] = rendered.value.text
-                if rendered.value.truncated:
+            if outlet.on_spans:
+                attributes[attribute] = value.text
+                if value.truncated:
                     truncated.append(attribute)
-            if mode.on_events:
-                self._visit.tracing.log_content(
-                    semconv.LOG_STORE_CHANGE, {attribute: rendered.value.text}, self._visit.context
-                )
+            if outlet.on_events:
+                visit.tracing.log_content(semconv.LOG_STORE_CHANGE, {attribute: value.text}, visit.context)

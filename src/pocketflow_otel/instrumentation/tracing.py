@@ -24,28 +24,44 @@ from pocketflow_otel.options import ContentMode, Options
 
 _TRACES_REMEMBERED: Final = 256
 _NAMES_REMEMBERED: Final = 4096
+_LONGEST_NAME: Final = 1024
 _DETAILED_DEPTH: Final = 4
+
+
+class Outlet(NamedTuple):
+    """Where content of one kind goes."""
+
+    on_spans: bool
+    on_events: bool
 
 
 class Policy(NamedTuple):
     """What is recorded of a flow or node.
 
     Attributes:
-        values: Where values and params go.
-        output: Where printed text goes.
-        io: Where inputs and outputs go.
+        values: Where values and params go; None where they are not recorded.
+        output: Where printed text goes, likewise.
+        io: Where inputs and outputs go, likewise.
+        any_content: Whether any content is recorded.
         store_depth: How deep changes in place are looked for.
     """
 
-    values: ContentMode
-    output: ContentMode
-    io: ContentMode
+    values: Outlet | None
+    output: Outlet | None
+    io: Outlet | None
+    any_content: bool
     store_depth: int
 
-    @property
-    def any_content(self) -> bool:
-        """Whether any content is recorded."""
-        return any(mode is not ContentMode.NO_CONTENT for mode in (self.values, self.output, self.io))
+
+def _policy(options: Options, *, detailed: bool) -> Policy:
+    outlets: list[Outlet | None] = []
+    for capture in (options.capture_values, options.capture_output, options.capture_io):
+        mode = options.content(capture)
+        if detailed and mode is ContentMode.NO_CONTENT:
+            mode = ContentMode.SPAN_ONLY
+        outlets.append(None if mode is ContentMode.NO_CONTENT else Outlet(mode.on_spans, mode.on_events))
+    depth = max(options.store_depth, _DETAILED_DEPTH) if detailed else options.store_depth
+    return Policy(*outlets, any_content=any(outlets), store_depth=depth)
 
 
 class Tracing:
@@ -72,18 +88,10 @@ class Tracing:
         self.max_value_bytes = options.max_value_bytes
         self.max_store_keys = options.max_store_keys
         self._logger = logger
-        self._normal = Policy(
-            options.content(options.capture_values),
-            options.content(options.capture_output),
-            options.content(options.capture_io),
-            options.store_depth,
-        )
-        self._detailed = Policy(
-            *(ContentMode.SPAN_ONLY if mode is ContentMode.NO_CONTENT else mode for mode in self._normal[:3]),
-            max(options.store_depth, _DETAILED_DEPTH),
-        )
+        self._normal = _policy(options, detailed=False)
+        self._detailed = _policy(options, detailed=True)
         self._secrets: OrderedDict[int, SeenSecrets] = OrderedDict()
-        self._safe_names: dict[str, str] = {}
+        self._names: dict[str, tuple[str, bool]] = {}
         _tracings.add(self)
 
     def policy(self, level: Level) -> Policy:
@@ -115,16 +123,20 @@ class Tracing:
 
     def safe(self, value: object) -> str:
         """A name, key or action fit to be shown."""
+        return self.safe_name(value)[0]
+
+    def safe_name(self, value: object) -> tuple[str, bool]:
+        """A name, key or action fit to be shown, and whether it is the name of a secret."""
         if type(value) is not str:
-            return safe_key(value, self.redactor, None)
-        text = self._safe_names.get(value)
-        if text is None:
-            text = safe_key(value, self.redactor, None)
-            if len(self._safe_names) >= _NAMES_REMEMBERED:
-                self._safe_names.clear()
-            if len(value) <= 1024:  # noqa: PLR2004 - a name; longer texts are not worth keeping
-                self._safe_names[value] = text
-        return text
+            return safe_key(value, self.redactor, None), False
+        known = self._names.get(value)
+        if known is None:
+            known = safe_key(value, self.redactor, None), self.redactor.is_secret_name(value)
+            if len(self._names) >= _NAMES_REMEMBERED:
+                self._names.clear()
+            if len(value) <= _LONGEST_NAME:
+                self._names[value] = known
+        return known
 
     def log_content(self, event: str, attributes: dict[str, Any], context: Context) -> None:
         """Writes content as a log record that belongs to a span.

@@ -1,0 +1,109 @@
+"""Runs of flows: outermost ones, which tell their graph, and those that are nodes of another flow."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from opentelemetry.context import Context
+
+from pocketflow_otel import semconv
+from pocketflow_otel.instrumentation import content, graph
+from pocketflow_otel.instrumentation.classes import ClassInfo
+from pocketflow_otel.instrumentation.places import Places
+from pocketflow_otel.instrumentation.scopes import Scope
+from pocketflow_otel.instrumentation.tracing import Tracing
+from pocketflow_otel.instrumentation.visits import Visit
+
+
+class FlowRun(Visit):
+    """A flow's run.
+
+    Attributes:
+        places: The places of its nodes.
+        is_transparent: Whether it has no span, because it is not among the flows asked for.
+    """
+
+    __slots__ = ("_rounds", "is_transparent", "places")
+
+    def __init__(
+        self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
+    ) -> None:
+        super().__init__(tracing, owner, instance, info, parent, store)
+        self.is_transparent = False
+        self.places = Places(tracing, self.attributes.get("start_node"), self.place.name)
+        self._rounds = 0
+
+    def begin_transparent(self, around: Context) -> None:
+        """Begins a flow without a span of its own; its nodes' spans hang below the span around it."""
+        self.is_transparent = True
+        self.enter_without_span(around)
+        self._started = perf_counter()
+
+    def known_at_start(self) -> dict[str, Any]:
+        """What samplers may read."""
+        return self.place.attributes if self.orchestration is None else super().known_at_start()
+
+    def recording_began(self) -> None:
+        """Tells the graph of an outermost flow, and what the store holds."""
+        super().recording_began()
+        if self.orchestration is None:
+            self.span.set_attributes(self._graph_attributes())
+            content.remember(self, self.store)
+        if self.place.policy.io is not None:
+            self.note_io(semconv.INPUT_VALUE, content.public_store(self.store))
+
+    def _graph_attributes(self) -> dict[str, Any]:
+        tracing = self.tracing
+        place = graph.source_place(type(self.instance))
+        described, shortened = graph.describe(self.instance, tracing.classes, tracing.safe)
+        attributes: dict[str, Any] = {
+            semconv.FLOW_GRAPH: described,
+            semconv.CODE_FUNCTION_NAME: tracing.safe(place.qualified_name),
+        }
+        if place.file is not None:
+            attributes[semconv.CODE_FILE_PATH] = tracing.safe(place.file)
+        if place.line is not None:
+            attributes[semconv.CODE_LINE_NUMBER] = place.line
+        if shortened:
+            attributes[semconv.TRUNCATED] = [semconv.FLOW_GRAPH]
+        return attributes
+
+    def orchestration_began(self) -> None:
+        """Closes the window that is open during ``prep`` and ``post``: from here on the nodes write."""
+        self._rounds += 1
+        if not self._exec_began:
+            self._exec_began = perf_counter()
+        if self._rounds == 1:
+            self.close_window()
+
+    def orchestration_ended(self) -> None:
+        """Opens the window again where no other round is under way."""
+        self._rounds -= 1
+        self._exec_ended = perf_counter()
+        if self._rounds == 0:
+            self.open_window()
+
+    def over(self, ended: float, error: str | None) -> None:
+        """Closes what is open, and hands the changes on to the flow around."""
+        super().over(ended, error)
+        if self.recording and self.place.policy.io is not None:
+            self.note_io(semconv.OUTPUT_VALUE, content.public_store(self.store))
+        if self.delta is not None and self.orchestration is not None:
+            self.delta.render_keys_of_nodes()
+
+    def record_metrics(self, seconds: float, error: str | None) -> None:
+        """Records the flow's metrics."""
+        if not self.is_transparent:
+            self.tracing.metrics.flow_ended(seconds, self.place.metric_attributes, error)
+
+    def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
+        """All that is told of the run once it is over."""
+        attributes = super().known_at_end(ended, action, returned=returned)
+        if visits := self.places.visits:
+            attributes[semconv.FLOW_VISITS] = visits
+        return attributes
+
+    def _tell_tries(self, attributes: dict[str, Any]) -> None:
+        if self.info.is_batch_flow:
+            self._tell_batch(attributes)
