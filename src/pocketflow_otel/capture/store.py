@@ -15,6 +15,7 @@ from __future__ import annotations
 import weakref
 from collections import UserDict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import compress, islice
 from operator import is_, is_not
 from types import MappingProxyType
@@ -35,24 +36,12 @@ _SCALARS: Final = frozenset({str, int, float, bool, bytes, complex, type(None)})
 _MISSING: Final = object()
 
 
-class Changes:
-    """The keys that changed, as they stand in the store.
+ADDED: Final = "added"
+MODIFIED: Final = "modified"
+REMOVED: Final = "removed"
 
-    Attributes:
-        added: Keys that were not there before, with their values.
-        modified: Keys whose value was exchanged, or changed in place, with the value there is now.
-        removed: Keys that are gone.
-    """
-
-    __slots__ = ("added", "modified", "removed")
-
-    def __init__(self) -> None:
-        self.added: list[tuple[Any, Any]] = []
-        self.modified: list[tuple[Any, Any]] = []
-        self.removed: list[Any] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.modified or self.removed)
+Change = tuple[str, Any, Any]
+"""`ADDED`, `MODIFIED` or `REMOVED`; the key; the value there is now (None for one that is gone)."""
 
 
 class _Faint:
@@ -149,94 +138,118 @@ class Snapshot:
             deques, 2 the items of those and the attributes of objects, and so on.
     """
 
-    __slots__ = ("_depth", "_held", "_marks")
+    __slots__ = ("_depth", "_dicts", "_held", "_lists", "_others")
 
     def __init__(self, store: Any, depth: int) -> None:
         self._depth = depth
-        self._held = read_store(store)
-        self._marks: list[_Mark] = []
-        if self._held is not None and depth > 0 and len(self._held) <= FULL_LOOK_KEYS:
-            self._mark(self._held)
+        self._held = held = store.copy() if type(store) is dict and len(store) <= MOST_KEYS else read_store(store)
+        self._lists: list[tuple[Any, list[Any], list[Any]]] = []
+        self._dicts: list[tuple[Any, dict[Any, Any], dict[Any, Any]]] = []
+        self._others: list[tuple[Any, Any, list[Any], int]] = []
+        if held and depth > 0 and len(held) <= FULL_LOOK_KEYS:
+            self._look_into(held)
 
-    def _mark(self, held: _Store) -> None:
+    def _look_into(self, held: _Store) -> None:
         """Notes what containers hold, and lets go of values that would be a burden to keep."""
+        lists, dicts = self._lists, self._dicts
+        small = _ITEMS_A_VALUE if self._depth == 1 else 0
         left = _ITEMS_A_STORE
         faint: list[tuple[str, _Faint]] = []
+        # The common kinds come first, and cost no call: this runs before every visit, for every key.
         for key, value in held.items():
             kind = type(value)
-            if kind in _SCALARS:
-                if kind in _SIZED and len(value) > _HEAVY_LENGTH and type(key) is str:
-                    faint.append((key, _Faint(value, len(value))))
-            elif left > 0:
-                items, mark = self._mark_of(key, value, kind, left)
-                left -= items
-                if mark is not None:
-                    self._marks.append(mark)
-                elif type(key) is str and (stand_in := _faint_object(value)) is not None:
-                    faint.append((key, stand_in))
-        for key, stand_in in faint:
-            held[key] = stand_in
+            if kind is str:
+                if len(value) > _HEAVY_LENGTH:
+                    _let_go(key, value, faint)
+            elif kind is list and len(value) <= small:
+                if left > 0:
+                    lists.append((key, value, value[:]))
+                    left -= len(value)
+            elif kind is dict and len(value) <= small:
+                if left > 0:
+                    dicts.append((key, value, value.copy()))
+                    left -= len(value)
+            elif kind not in _SCALARS:
+                items = flatten(value, self._depth, min(left, _ITEMS_A_VALUE * self._depth)) if left > 0 else None
+                if items is not None:
+                    self._others.append((key, value, items, min(left, _ITEMS_A_VALUE * self._depth)))
+                    left -= len(items)
+                else:
+                    _let_go(key, value, faint)
+            elif kind in _SIZED and len(value) > _HEAVY_LENGTH:
+                _let_go(key, value, faint)
+        for name, stand_in in faint:
+            held[name] = stand_in
 
-    def _mark_of(self, key: Any, value: Any, kind: type, left: int) -> tuple[int, _Mark | None]:
-        depth = self._depth
-        if depth == 1 and kind is list and len(value) <= _ITEMS_A_VALUE:
-            return len(value), (key, value, value[:], _list_kept)
-        if depth == 1 and kind is dict and len(value) <= _ITEMS_A_VALUE:
-            return len(value), (key, value, value.copy(), _dict_kept)
-        most = min(left, _ITEMS_A_VALUE * depth)
-        items = flatten(value, depth, most)
-        return (0, None) if items is None else (len(items), (key, value, (items, depth, most), _items_kept))
-
-    def changes_until(self, store: Any) -> Changes:
+    def changes_until(self, store: Any) -> list[Change]:
         """What changed in the store since this snapshot was taken."""
-        changes = Changes()
-        now = read_store(store)
         before = self._held
-        if now is None or before is None:
-            return changes
-        # Keys stay in order and new ones come last, so that nearly always one pass in C finds what changed.
-        if len(now) >= len(before) and all(map(is_, before, now)):
-            for (key, new), old in compress(
-                zip(now.items(), before.values(), strict=False), map(is_not, before.values(), now.values())
-            ):
-                if not _same(old, new):
-                    changes.modified.append((key, new))
-            changes.added.extend(islice(now.items(), len(before), None))
-        else:
-            _compare_keys(before, now, changes)
-        for key, value, mark, kept in self._marks:
-            if not _holds(kept, value, mark) and _still_there(now, key, value):
-                changes.modified.append((key, value))
+        if before is None:
+            return []
+        now = store.copy() if type(store) is dict else read_store(store)
+        if now is None:
+            return []
+        changes = _few_keys(before, now) if len(before) <= _FEW_KEYS else _many_keys(before, now)
+        for key, list_, items in self._lists:
+            if (len(list_) != len(items) or not all(map(is_, list_, items))) and _still_there(now, key, list_):
+                changes.append((MODIFIED, key, list_))
+        for key, dict_, copy in self._dicts:
+            if not _dict_kept(dict_, copy) and _still_there(now, key, dict_):
+                changes.append((MODIFIED, key, dict_))
+        for key, value, items, most in self._others:
+            if not self._items_kept(value, items, most) and _still_there(now, key, value):
+                changes.append((MODIFIED, key, value))
         return changes
 
+    def _items_kept(self, value: Any, items: list[Any], most: int) -> bool:
+        after = flatten(value, self._depth, most)
+        return after is not None and len(after) == len(items) and all(map(_unchanged, items, after))
 
-_Mark = tuple[Any, Any, Any, Callable[[Any, Any], bool]]
-"""Key, container, what it held, and whether it still holds that."""
+
+_FEW_KEYS: Final = 64
 
 
-def _holds(kept: Callable[[Any, Any], bool], value: Any, mark: Any) -> bool:
+def _let_go(key: Any, value: Any, faint: list[tuple[str, _Faint]]) -> None:
+    if type(key) is str:
+        with suppress(TypeError):  # not every type can be referred to weakly
+            faint.append((key, _Faint(value, len(value) if type(value) in _SIZED else None)))
+
+
+def _few_keys(before: _Store, now: _Store) -> list[Change]:
+    changes: list[Change] = []
+    found = 0
+    for key, new in now.items():
+        if type(key) is not str:  # its hash is the user's code
+            return _compare_keys(before, now)
+        old = before.get(key, _MISSING)
+        if old is new:
+            found += 1
+        elif old is _MISSING:
+            changes.append((ADDED, key, new))
+        else:
+            found += 1
+            if not _same(old, new):
+                changes.append((MODIFIED, key, new))
+    return changes if found == len(before) else _compare_keys(before, now)
+
+
+def _many_keys(before: _Store, now: _Store) -> list[Change]:
+    # Keys stay in order and new ones come last, so that nearly always one pass in C finds what changed.
+    if len(now) < len(before) or not all(map(is_, before, now)):
+        return _compare_keys(before, now)
+    pairs = compress(zip(now.items(), before.values(), strict=False), map(is_not, before.values(), now.values()))
+    changes: list[Change] = [(MODIFIED, key, new) for (key, new), old in pairs if not _same(old, new)]
+    changes.extend((ADDED, key, new) for key, new in islice(now.items(), len(before), None))
+    return changes
+
+
+def _dict_kept(value: dict[Any, Any], copy: dict[Any, Any]) -> bool:
     try:
-        return kept(value, mark)
+        return (
+            len(value) == len(copy) and all(map(is_, value.values(), copy.values())) and all(map(is_, value, copy))
+        )
     except RuntimeError:  # another thread changes it right now
         return False
-
-
-def _list_kept(value: list[Any], mark: list[Any]) -> bool:
-    return len(value) == len(mark) and all(map(is_, value, mark))
-
-
-def _dict_kept(value: dict[Any, Any], mark: dict[Any, Any]) -> bool:
-    return (
-        len(value) == len(mark)
-        and all(map(is_, value.values(), mark.values()))
-        and all(map(is_, value, mark))
-    )
-
-
-def _items_kept(value: Any, mark: tuple[list[Any], int, int]) -> bool:
-    items, depth, most = mark
-    after = flatten(value, depth, most)
-    return after is not None and len(after) == len(items) and all(map(_unchanged, items, after))
 
 
 def _unchanged(old: Any, new: Any) -> bool:
@@ -265,16 +278,18 @@ def _same(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
-def _compare_keys(before: _Store, now: _Store, changes: Changes) -> None:
+def _compare_keys(before: _Store, now: _Store) -> list[Change]:
     """Compares stores whose keys differ. A key that is no text is known by its identity: its hash is the user's code."""
+    changes: list[Change] = []
     olds = {key if type(key) is str else _Key(key): value for key, value in before.items()}
     for key, new in now.items():
         old = olds.pop(key if type(key) is str else _Key(key), _MISSING)
         if old is _MISSING:
-            changes.added.append((key, new))
+            changes.append((ADDED, key, new))
         elif old is not new and not _same(old, new):
-            changes.modified.append((key, new))
-    changes.removed.extend(key.key if type(key) is _Key else key for key in olds)
+            changes.append((MODIFIED, key, new))
+    changes.extend((REMOVED, key.key if type(key) is _Key else key, None) for key in olds)
+    return changes
 
 
 class _Key:
@@ -393,10 +408,3 @@ def _parts(value: Any, most: int) -> list[Any] | None:
         return _read_tuple(value, most)
     attributes = instance_attributes(value)
     return _read_dict(attributes, most) if attributes else None
-
-
-def _faint_object(value: Any) -> _Faint | None:
-    try:
-        return _Faint(value, None)
-    except TypeError:  # not every type can be referred to weakly
-        return None

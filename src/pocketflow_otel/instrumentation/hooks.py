@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 
 from pocketflow_otel.instrumentation.classes import ClassInfo
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.flows import FlowRun
-from pocketflow_otel.instrumentation.patching import ClassPatcher, Hook, HookFactory
+from pocketflow_otel.instrumentation.patching import ClassPatcher, HookFactory, Method
 from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orchestration, Scope, Trial
 from pocketflow_otel.instrumentation.selection import Level
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
@@ -70,97 +71,50 @@ class Hooks:
     # What every hook does: sync, async, and the plain function that returns something to be awaited.
 
     def _around(self, begin: _Begin, *, promised: bool = False) -> HookFactory:
-        def factory(owner: type, original: Any) -> Hook:
-            function = getattr(original, "__func__", original)
-            if inspect.iscoroutinefunction(function):
-                return self._async_hook(begin, owner)
-            return self._promise_hook(begin, owner) if promised else self._sync_hook(begin, owner)
+        def factory(owner: type, call: Method, is_async: bool) -> Method:
+            if is_async:
+                return _async_hook(begin, owner, call)
+            return _promise_hook(begin, owner, call) if promised else _sync_hook(begin, owner, call)
 
         return factory
-
-    def _sync_hook(self, begin: _Begin, owner: type) -> Hook:
-        def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-            try:
-                scope = begin(owner, instance, args, kwargs)
-            except Exception:  # noqa: BLE001 - the guard decides
-                guard.caught("beginning a span")
-                scope = None
-            if scope is None:
-                return wrapped(*args, **kwargs)
-            try:
-                result = wrapped(*args, **kwargs)
-            except BaseException as error:
-                scope.fail(error)
-                raise
-            scope.finish(result)
-            return result
-
-        return hook
-
-    def _async_hook(self, begin: _Begin, owner: type) -> Hook:
-        async def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-            try:
-                scope = begin(owner, instance, args, kwargs)
-            except Exception:  # noqa: BLE001 - the guard decides
-                guard.caught("beginning a span")
-                scope = None
-            if scope is None:
-                return await wrapped(*args, **kwargs)
-            try:
-                result = await wrapped(*args, **kwargs)
-            except BaseException as error:
-                scope.fail(error)
-                raise
-            scope.finish(result)
-            return result
-
-        return hook
-
-    def _promise_hook(self, begin: _Begin, owner: type) -> Hook:
-        async def awaiting(promise: Any) -> Any:
-            return await promise
-
-        awaiting_hook = self._async_hook(begin, owner)
-
-        def hook(wrapped: Any, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-            promise = wrapped(*args, **kwargs)
-            if not inspect.iscoroutine(promise):
-                return promise
-            # The arguments are still those of the call, for the scope to look at; what is awaited is the promise.
-            return awaiting_hook(lambda *_, **__: awaiting(promise), instance, args, kwargs)
-
-        return hook
 
     # Visits and runs.
 
     def _begin_visit(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:
+        tracing = self._tracing
         around = otel_context.get_current()
         parent: Any = around.get(SCOPE)
-        if parent is None or type(parent) is not Orchestration:
-            if type(parent) is Dormant or _reached_by_super(parent, owner, instance):
+        if type(parent) is not Orchestration:
+            if not self._active or type(parent) is Dormant or _reached_by_super(parent, owner, instance):
                 return None
-            if not self._active:
-                return None
-            if not self._tracing.enabled() or (parent is None and not self._tracing.is_live()):
-                return _dormant(self._tracing, parent, around)
-        info = self._tracing.classes.info(type(instance))
+            if not tracing.enabled() or (parent is None and not tracing.is_live()):
+                return _dormant(tracing, parent, around)
+        info = tracing.classes.info(type(instance))
         if not info.is_node:
             return None
-        store = _argument(args, kwargs, 0, "shared")
-        visit: Visit = (FlowRun if info.is_flow else Visit)(self._tracing, owner, instance, info, parent, store)
-        level = visit.place.level
-        if level is not Level.NORMAL:
-            if level is Level.EXCLUDED:
-                return _dormant(self._tracing, parent, around)
-            if level is Level.UNNAMED:
-                if not isinstance(visit, FlowRun):
-                    return None
-                visit.begin_transparent(around)
-                return visit
-        if type(visit.max_retries) is int and visit.max_retries > 1 and not info.tries_wrapped:
-            self._watch_tries(type(instance), info)
-        visit.begin(around)
+        store = args[0] if args else kwargs.get("shared")
+        visit: Visit = (FlowRun if info.is_flow else Visit)(tracing, owner, instance, info, parent, store)
+        if visit.place.level is not Level.NORMAL:
+            return self._begin_selected(visit, parent, around)
+        self._begin_in(visit, around)
         return visit
+
+    def _begin_selected(self, visit: Visit, parent: Any, around: Context) -> Scope | None:
+        """Begins a visit of what a pattern speaks of."""
+        if visit.place.level is Level.EXCLUDED:
+            return _dormant(self._tracing, parent, around)
+        if visit.place.level is Level.DETAILED:
+            self._begin_in(visit, around)
+            return visit
+        if not isinstance(visit, FlowRun):
+            return None
+        visit.begin_transparent(around)
+        return visit
+
+    def _begin_in(self, visit: Visit, around: Context) -> None:
+        if visit.max_retries != 1 and not visit.info.tries_wrapped:
+            self._watch_tries(type(visit.instance), visit.info)
+        visit.begin(around)
 
     def _watch_tries(self, cls: type, info: ClassInfo) -> None:
         for base in type.mro(cls):
@@ -190,13 +144,14 @@ class Hooks:
     def _begin_exec(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
         around = otel_context.get_current()
         visit: Any = around.get(SCOPE)
-        if not isinstance(visit, Visit) or visit.instance is not instance:
+        # A scope that is no visit has no instance.
+        if visit is None or visit.instance is not instance:
             return None
         if visit.info.is_batch and owner not in visit.info.whole_batch:
             return Item(visit, around)
-        if visit.in_exec or not visit.recording and not visit.info.is_batch and visit.max_retries == 1:
+        if visit.in_exec or not (visit.recording or visit.info.is_batch or visit.max_retries != 1):
             return None
-        visit.exec_began(next(iter((*args, *kwargs.values())), None))
+        visit.exec_began(args[0] if args else next(iter(kwargs.values()), None))
         return _ExecPhase(visit)
 
     def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002
@@ -209,6 +164,61 @@ class Hooks:
     def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:  # noqa: ARG002
         trial = _trial_of(otel_context.get_value(SCOPE), instance)
         return None if trial is None else _FallbackPhase(trial)
+
+
+def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            scope = begin(owner, self, args, kwargs)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("beginning a span")
+            scope = None
+        if scope is None:
+            return call(self, *args, **kwargs)
+        try:
+            result = call(self, *args, **kwargs)
+        except BaseException as error:
+            scope.fail(error)
+            raise
+        scope.finish(result)
+        return result
+
+    return method
+
+
+def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            scope = begin(owner, self, args, kwargs)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("beginning a span")
+            scope = None
+        if scope is None:
+            return await call(self, *args, **kwargs)
+        try:
+            result = await call(self, *args, **kwargs)
+        except BaseException as error:
+            scope.fail(error)
+            raise
+        scope.finish(result)
+        return result
+
+    return method
+
+
+def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
+    """For a plain function under an async method's name: what it returns is awaited in the scope, if it is a coroutine."""
+
+    async def awaiting(promise: Any) -> Any:
+        return await promise
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        promise = call(self, *args, **kwargs)
+        if not inspect.iscoroutine(promise):
+            return promise
+        return _async_hook(begin, owner, lambda *_, **__: awaiting(promise))(self, *args, **kwargs)
+
+    return method
 
 
 def _reached_by_super(scope: Any, owner: type, instance: Any) -> bool:

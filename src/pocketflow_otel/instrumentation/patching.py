@@ -7,9 +7,12 @@ back. Instances are never touched: ``copy.copy`` runs before each visit.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Final
 
 import wrapt
@@ -17,17 +20,19 @@ import wrapt
 from pocketflow_otel.instrumentation.classes import walk_subclasses
 from pocketflow_otel.guard import guard
 
-Hook = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
-"""Called instead of a method: (method as bound, instance, arguments, keyword arguments)."""
+Method = Callable[..., Any]
+"""A method as its class holds it: it takes the instance first."""
 
-HookFactory = Callable[[type, Any], Hook]
-"""Makes the hook of one method of one class: (class that defines it, what the class holds)."""
+HookFactory = Callable[[type, Method, bool], Method]
+"""Makes what stands in for a method: (class that defines it, the method, whether it is a coroutine function)."""
+
+_ORIGINAL: Final = "__pocketflow_original__"
 
 _lock: Final = threading.Lock()
 
 
 class _BoundPatch(wrapt.BoundFunctionWrapper):  # type: ignore[misc]
-    """A hooked method of an instance or class; pickled by name, as the plain one is."""
+    """A hooked method that is no plain function, of an instance or class; pickled by name, as the plain one is."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         patch = self._self_parent
@@ -35,23 +40,45 @@ class _BoundPatch(wrapt.BoundFunctionWrapper):  # type: ignore[misc]
         return getattr, (owner, patch._self_patched_name)
 
 
-class Patch(wrapt.FunctionWrapper):  # type: ignore[misc]
-    """A hooked method as it stands in its class; what it replaced is its ``__wrapped__``."""
+class _Patch(wrapt.FunctionWrapper):  # type: ignore[misc]
+    """A hooked static or class method or callable object, as it stands in its class."""
 
     __bound_function_wrapper__ = _BoundPatch
+
+
+def _patch_of(cls: type, name: str, original: Any, factory: HookFactory) -> Any:
+    is_async = inspect.iscoroutinefunction(getattr(original, "__func__", original))
+    if type(original) is FunctionType:
+        # A function stays a function: a third of the cost of a wrapt wrapper (0.14 against 0.45 µs a call), and it is
+        # bound, pickled and introspected as ever.
+        patched = functools.update_wrapper(factory(cls, original, is_async), original)
+        setattr(patched, _ORIGINAL, original)
+        return patched
+
+    # What else a class may hold there wrapt knows how to bind.
+    def call(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return factory(cls, lambda _, *args, **kwargs: wrapped(*args, **kwargs), is_async)(instance, *args, **kwargs)
+
+    patch = _Patch(original, call)
+    patch._self_patched_class, patch._self_patched_name = cls, name
+    return patch
+
+
+def _original(patch: Any) -> Any:
+    """What a patch replaced; None for what is no patch of ours."""
+    if type(patch) is FunctionType:
+        return patch.__dict__.get(_ORIGINAL)
+    return patch.__wrapped__ if isinstance(patch, _Patch) else None
 
 
 def patch_method(cls: type, name: str, factory: HookFactory) -> None:
     """Hooks one method where a class defines it; does nothing if it is hooked or not callable."""
     with _lock:
         original = cls.__dict__.get(name)
-        if original is None or isinstance(original, Patch):
+        if original is None or _original(original) is not None:
             return
-        if not (callable(original) or isinstance(original, staticmethod | classmethod)):
-            return
-        patch = Patch(original, factory(cls, original))
-        patch._self_patched_class, patch._self_patched_name = cls, name  # noqa: SLF001 - wrapt keeps _self_ attributes on the wrapper
-        type.__setattr__(cls, name, patch)
+        if callable(original) or isinstance(original, staticmethod | classmethod):
+            type.__setattr__(cls, name, _patch_of(cls, name, original, factory))
 
 
 class ClassPatcher:
@@ -134,9 +161,9 @@ def _watch_subclasses(cls: type, patch_class: Callable[[type], None]) -> None:
 
 def _restore(cls: type, names: frozenset[str]) -> None:
     for name in names:
-        patch = cls.__dict__.get(name)
-        if isinstance(patch, Patch):
-            type.__setattr__(cls, name, patch.__wrapped__)
+        original = _original(cls.__dict__.get(name))
+        if original is not None:
+            type.__setattr__(cls, name, original)
     watch = cls.__dict__.get("__init_subclass__")
     if isinstance(watch, _SubclassWatch):
         if watch.original is None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.encoding import plain
@@ -64,15 +64,15 @@ class Scope:
 
     def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
         """Starts the scope's span."""
-        self.span = self.tracing.tracer.start_span(name, around, attributes=attributes)
-        self.recording = self.span.is_recording()
+        self.span = span = self.tracing.start_span(name, around, SpanKind.INTERNAL, attributes)
+        self.recording = span.is_recording()
         if self.recording and self.seen is None:
-            self.seen = self.tracing.secrets_of(self.span.get_span_context().trace_id)
+            self.seen = self.tracing.secrets_of(span.get_span_context().trace_id)
 
     def enter(self, around: Context) -> None:
         """Makes the scope and its span the current ones."""
-        self.context = Context({**around, _SPAN_KEY: self.span, SCOPE: self})
-        self._token = otel_context.attach(self.context)
+        self.context = context = Context({**around, _SPAN_KEY: self.span, SCOPE: self})
+        self._token = otel_context.attach(context)
 
     def enter_without_span(self, around: Context) -> None:
         """Makes the scope current, leaving the current span as it is."""
@@ -84,12 +84,9 @@ class Scope:
         token, self._token = self._token, None
         if token is None:
             return
-        scope: Any = otel_context.get_value(SCOPE)
-        while scope is not None:
-            if scope is self:
-                otel_context.detach(token)
-                return
-            scope = scope.parent
+        current = otel_context.get_current()
+        if current is self.context or _is_within(current.get(SCOPE), self):
+            otel_context.detach(token)
 
     @property
     def is_ours_to_end(self) -> bool:
@@ -151,6 +148,14 @@ class Scope:
     def listener(self) -> Any:
         """The visit of a node or flow that printed text belongs to."""
         return None if self.parent is None else self.parent.listener
+
+
+def _is_within(scope: Any, around: Scope) -> bool:
+    while scope is not None:
+        if scope is around:
+            return True
+        scope = scope.parent
+    return False
 
 
 class Dormant(Scope):

@@ -7,29 +7,30 @@ from typing import Any, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.encoding import Encoded
 from pocketflow_otel.capture.shapes import shape
-from pocketflow_otel.capture.store import Snapshot, count_keys, read_store
+from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot, count_keys, read_store
 from pocketflow_otel.instrumentation import content
 
 _NAMES_FOR_EACH_SHAPE: Final = 8
 """Names of changed keys cost little, and tell who wrote a key: more of them are listed than shapes."""
 
 
-# What happened to a key is told by the attribute that lists such keys.
-_ADDED: Final = semconv.STORE_ADDED
-_MODIFIED: Final = semconv.STORE_MODIFIED
-_REMOVED: Final = semconv.STORE_REMOVED
-
 # What two changes one after the other come to. None: the key is as it was, for it came and went.
 _BOTH: Final[dict[tuple[str, str], str | None]] = {
-    (_ADDED, _ADDED): _ADDED,
-    (_ADDED, _MODIFIED): _ADDED,
-    (_ADDED, _REMOVED): None,
-    (_MODIFIED, _ADDED): _MODIFIED,
-    (_MODIFIED, _MODIFIED): _MODIFIED,
-    (_MODIFIED, _REMOVED): _REMOVED,
-    (_REMOVED, _ADDED): _MODIFIED,
-    (_REMOVED, _MODIFIED): _MODIFIED,
-    (_REMOVED, _REMOVED): _REMOVED,
+    (ADDED, ADDED): ADDED,
+    (ADDED, MODIFIED): ADDED,
+    (ADDED, REMOVED): None,
+    (MODIFIED, ADDED): MODIFIED,
+    (MODIFIED, MODIFIED): MODIFIED,
+    (MODIFIED, REMOVED): REMOVED,
+    (REMOVED, ADDED): MODIFIED,
+    (REMOVED, MODIFIED): MODIFIED,
+    (REMOVED, REMOVED): REMOVED,
+}
+
+_LISTED_UNDER: Final = {
+    ADDED: semconv.STORE_ADDED,
+    MODIFIED: semconv.STORE_MODIFIED,
+    REMOVED: semconv.STORE_REMOVED,
 }
 
 
@@ -59,20 +60,15 @@ class StoreDelta:
         snapshot, self._snapshot = self._snapshot, None
         if snapshot is None:
             return
-        changes = snapshot.changes_until(self._visit.store)
-        for key, value in changes.added:
-            self._take(key, value, _ADDED)
-        for key, value in changes.modified:
-            self._take(key, value, _MODIFIED)
-        for key in changes.removed:
-            self.merge(content.key_name(self._visit, key), _REMOVED)
-
-    def _take(self, key: Any, value: Any, change: str) -> None:
         visit = self._visit
-        name = content.noted_key(visit, key, value)
-        self.merge(name, change)
-        if len(self._shapes) < visit.tracing.max_store_keys or name in self._shapes:
-            self._render(name, value)
+        for change, key, value in snapshot.changes_until(visit.store):
+            if change is REMOVED:
+                self.merge(content.key_name(visit, key), change)
+                continue
+            name = content.noted_key(visit, key, value)
+            self.merge(name, change)
+            if len(self._shapes) < visit.tracing.max_store_keys or name in self._shapes:
+                self._render(name, value)
 
     def _render(self, name: str, value: Any) -> None:
         self._shapes[name] = shape(value)
@@ -123,9 +119,9 @@ class StoreDelta:
             return
         most = visit.tracing.max_store_keys
         for name in sorted(keys)[: most * _NAMES_FOR_EACH_SHAPE]:
-            attributes.setdefault(keys[name], []).append(name)
+            attributes.setdefault(_LISTED_UNDER[keys[name]], []).append(name)
         for name, text in self._shapes.items():
-            if keys.get(name, _REMOVED) is not _REMOVED:
+            if keys.get(name, REMOVED) is not REMOVED:
                 attributes[semconv.STORE_SHAPE_PREFIX + name] = text
         if self._values:
             self._tell_values(attributes, truncated)
@@ -138,7 +134,7 @@ class StoreDelta:
         visit = self._visit
         outlet = visit.place.policy.values
         for name, value in self._values.items():
-            if self._keys.get(name, _REMOVED) is _REMOVED:
+            if self._keys.get(name, REMOVED) is REMOVED:
                 continue
             attribute = semconv.STORE_VALUE_PREFIX + name
             if outlet.on_spans:

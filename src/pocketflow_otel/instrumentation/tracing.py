@@ -76,7 +76,7 @@ class Tracing:
     ) -> None:
         self._provider_given = provider_given
         self.options = options
-        self.tracer = tracer
+        self.start_span = tracer.start_span
         self.metrics = instruments
         self.classes = Classes()
         self.selection = Selection(options.include, options.exclude, options.detailed)

@@ -49,13 +49,12 @@ class Visit(Trial):
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
-        attributes = info.attributes(instance)
+        self.attributes = attributes = info.attributes(instance)
         super().__init__(tracing, parent, instance, attributes.get("max_retries", 1), attributes.get("wait", 0))
         self.instance = instance
         self.owner = owner
         self.info = info
         self.store = store
-        self.attributes = attributes
         if type(parent) is Orchestration:
             self.orchestration: Orchestration | None = parent
             self.place: Place = parent.flow.places.of(instance, attributes)
@@ -192,7 +191,7 @@ class Visit(Trial):
     def finish(self, result: Any = None) -> None:
         """Ends the visit, which returned an action."""
         try:
-            if self.is_ours_to_end:
+            if self._generation is self.tracing.generation:
                 ended = perf_counter()
                 self.over(ended, None)
                 if self.recording:
@@ -206,7 +205,7 @@ class Visit(Trial):
     def fail(self, error: BaseException) -> None:
         """Ends the visit, which raised."""
         try:
-            if self.is_ours_to_end:
+            if self._generation is self.tracing.generation:
                 ended = perf_counter()
                 self.over(ended, errors.error_type(error))
                 if self.recording:

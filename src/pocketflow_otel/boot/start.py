@@ -1,0 +1,30 @@
+"""Sets tracing up in a process that was started for it; the program runs whatever comes of that."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def start(arguments: Mapping[str, Any]) -> None:
+    """Calls `configure`; if that fails, says so in one line. Never raises.
+
+    Args:
+        arguments: The arguments for it.
+    """
+    try:
+        # `python -W error` is about the program's warnings, not about those of libraries that only we import.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pocketflow_otel.boot import tracebacks
+            from pocketflow_otel.export.configure import configure
+
+            configure(**arguments)
+            tracebacks.install()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the program is to run
+        from pocketflow_otel.export import problems
+
+        problems.report("tracing could not start", f"{type(error).__name__}: {error}")

@@ -1,0 +1,5 @@
+"""``python -m pocketflow_otel.cli``."""
+
+from pocketflow_otel.cli import main
+
+main()

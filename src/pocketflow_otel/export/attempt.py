@@ -1,0 +1,190 @@
+"""One call of an exporter: quiet, never raising, and with a reason in a few words when it fails.
+
+Exporters tell their troubles through `logging`, many times over. What they log while we call them is kept from the
+program's log and read for the reason instead; what exporters of the program's own log is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pocketflow_otel.export.background import no_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONGEST_REASON: Final = 160
+"""In characters: a proxy may answer with a whole web page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an export failed."""
+
+    reason: str
+    unsupported: bool = False
+    """Whether the receiver has no such signal: many take traces only."""
+
+
+_ending: Final = threading.Event()
+
+
+def program_ends() -> None:
+    """Makes exporters give up at once, from here on, where a receiver cannot be reached.
+
+    They would try again for most of their timeout, and the program wants to end. A receiver that answers, though it
+    is busy, is still asked again.
+    """
+    _ending.set()
+
+
+class _Heard(threading.local):
+    records: list[logging.LogRecord] | None = None
+    give_up: Callable[[], object] | None = None
+
+
+class _Listener(logging.Filter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = _Heard()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self.heard.records is None or record.levelno < logging.WARNING:
+            return True
+        self.heard.records.append(record)
+        give_up = self.heard.give_up
+        if give_up is not None and _ending.is_set() and _tells_of_no_connection(record):
+            self.heard.give_up = None
+            give_up()
+        return False
+
+
+def _tells_of_no_connection(record: logging.LogRecord) -> bool:
+    return any(
+        isinstance(argument, BaseException) or getattr(argument, "name", None) == "UNAVAILABLE"
+        for argument in _arguments(record)
+    )
+
+
+_listener: Final = _Listener()
+
+
+@contextlib.contextmanager
+def _listening(give_up: Callable[[], object] | None) -> Iterator[list[logging.LogRecord]]:
+    heard = _listener.heard
+    outer = heard.records, heard.give_up
+    records: list[logging.LogRecord] = []
+    heard.records, heard.give_up = records, give_up
+    try:
+        yield records
+    finally:
+        heard.records, heard.give_up = outer
+
+
+def listen_to(exporter: object) -> None:
+    """Makes what an exporter logs while `attempt` calls it known to `attempt` alone.
+
+    Args:
+        exporter: The exporter. It may be made of one of OpenTelemetry's, so theirs are listened to as well.
+    """
+    modules = [cls.__module__ for cls in type(exporter).__mro__]
+    loaded = [name for name in logging.Logger.manager.loggerDict if name.startswith("opentelemetry.exporter.")]
+    for name in {*modules, *loaded}:
+        logging.getLogger(name).addFilter(_listener)
+
+
+def attempt(
+    call: Callable[[], Any], timeout_seconds: float, give_up: Callable[[], object] | None = None
+) -> Failure | None:
+    """Calls an exporter.
+
+    Args:
+        call: The call; its result is an enumeration with a member SUCCESS, as exporters' results are.
+        timeout_seconds: The timeout that the exporter works under, for the reason.
+        give_up: Makes the exporter stop trying again: its shutdown.
+
+    Returns:
+        None if that succeeded, or why it failed.
+    """
+    error: Exception | None = None
+    began = time.monotonic()
+    with _listening(give_up) as heard:
+        try:
+            result = call()
+        except Exception as caught:  # noqa: BLE001 - an exporter is anybody's code
+            error = caught
+        else:
+            if getattr(result, "name", "SUCCESS") == "SUCCESS":
+                return None
+    failure = _explain(heard, error, timeout_seconds)
+    if failure is not None:
+        return failure
+    # The HTTP exporter names no cause when its time is up.
+    if time.monotonic() - began >= timeout_seconds:
+        return Failure(no_answer(timeout_seconds))
+    return Failure(_brief(heard[-1].getMessage()) if heard else "the exporter failed without a word")
+
+
+def _explain(heard: list[logging.LogRecord], error: Exception | None, timeout_seconds: float) -> Failure | None:
+    arguments = [argument for record in reversed(heard) for argument in _arguments(record)]
+    errors = [error, *arguments] if error else arguments
+    for candidate in errors:
+        if isinstance(candidate, BaseException):
+            return Failure(_of_exception(candidate, timeout_seconds))
+    for record in reversed(heard):
+        described = _of_answer(_arguments(record), timeout_seconds)
+        if described:
+            return described
+    return None
+
+
+def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
+    return record.args if isinstance(record.args, tuple) else ()
+
+
+def _of_answer(arguments: tuple[object, ...], timeout_seconds: float) -> Failure | None:
+    """Reads what OTLP exporters log: over gRPC a status code and last the details, over HTTP (…, status, reason)."""
+    for argument in arguments:
+        name = getattr(argument, "name", None)
+        if name == "DEADLINE_EXCEEDED":
+            return Failure(no_answer(timeout_seconds))
+        if isinstance(name, str):
+            details = str(arguments[-1]).rsplit(": ", 1)[-1]
+            return Failure(_brief(f"{name}: {details}"), unsupported=name == "UNIMPLEMENTED")
+        if isinstance(argument, int) and 100 <= argument < 600:  # noqa: PLR2004 - HTTP's range
+            return Failure(_brief(f"HTTP {argument} {arguments[-1]}"), unsupported=argument in (404, 405))
+    return None
+
+
+def _of_exception(error: BaseException, timeout_seconds: float) -> str:
+    chain = list(_causes(error))
+    if any("timeout" in type(cause).__name__.lower() for cause in chain):
+        return no_answer(timeout_seconds)
+    for cause in reversed(chain):
+        if isinstance(cause, OSError) and cause.strerror:
+            return _brief(cause.strerror)
+    # The innermost tells least of URLs, which may hold keys.
+    return _brief(f"{type(chain[-1]).__name__}: {chain[-1]}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what it was made of: its cause, and for urllib3 and requests its ``reason`` and arguments."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+
+
+def _brief(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"

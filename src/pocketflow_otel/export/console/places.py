@@ -1,0 +1,198 @@
+"""What the live console keeps of a span while it is open, and reads from it when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.trace import StatusCode
+
+from pocketflow_otel import semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_STOPPED_BY: Final = frozenset({"CancelledError", "KeyboardInterrupt", "SystemExit", "GeneratorExit"})
+
+
+class Kind(enum.Enum):
+    """What a span of the instrumentation stands for. Values are the first words of span names."""
+
+    FLOW = semconv.SPAN_FLOW
+    NODE = semconv.SPAN_NODE
+    ITERATION = semconv.SPAN_ITERATION
+    ITEM = semconv.SPAN_ITEM
+    ATTEMPT = semconv.SPAN_ATTEMPT
+
+
+_KINDS: Final = {kind.value: kind for kind in Kind}
+
+
+def kind_of(span: ReadableSpan) -> Kind | None:
+    """What a span stands for; None if it is another instrumentation's, or a call that no other has recorded."""
+    scope = span.instrumentation_scope
+    if scope is None or scope.name != semconv.INSTRUMENTATION_NAME:
+        return None
+    return _KINDS.get(span.name.partition(" ")[0])
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Place:
+    """An open span of the instrumentation, and where it stands.
+
+    Attributes:
+        kind: What the span stands for.
+        span: The span itself, whose attributes may still grow.
+        name: Of the flow or node that it is, or is part of.
+        parent: The nearest span of the instrumentation around it.
+        depth: How many visible flows, nodes and iterations are around it.
+        branch: Where in batches it is: ``2.1`` for item 1 in iteration 2; empty outside of batches.
+        number: Which visit of the node, which run of an outermost flow, or which attempt this is.
+        parts: How many iterations or items have begun in it.
+        visits: In an iteration, how often each node was visited in it.
+        failure_told: Whether the last failure inside it has been shown, with its message.
+        last_failure: How its last attempt failed.
+        params_told: Whether its params have been shown.
+        elsewhere: Whether a process opened the span that this one is a fork of: it is for that one to tell.
+    """
+
+    kind: Kind
+    span: ReadableSpan
+    name: str
+    parent: Place | None
+    depth: int
+    branch: str
+    number: int = 1
+    parts: int = 0
+    visits: dict[str, int] | None = None
+    failure_told: bool = False
+    last_failure: Failure | None = None
+    params_told: bool = False
+    elsewhere: bool = False
+
+    @property
+    def outermost(self) -> Place:
+        """The outermost span of the instrumentation around it, or itself."""
+        place = self
+        while place.parent is not None:
+            place = place.parent
+        return place
+
+    @property
+    def is_outermost_flow(self) -> bool:
+        """Whether it is a flow, and no part of another flow or node."""
+        return self.kind is Kind.FLOW and self.parent is None
+
+    @property
+    def is_visit(self) -> bool:
+        """Whether it is a node, or a flow that stands as a node in another."""
+        return self.kind is Kind.NODE or (self.kind is Kind.FLOW and self.parent is not None)
+
+    @property
+    def in_iteration(self) -> bool:
+        """Whether it is part of an iteration."""
+        around = self.parent
+        while around is not None and around.kind is not Kind.ITERATION:
+            around = around.parent
+        return around is not None
+
+    @property
+    def title(self) -> str:
+        """The name with the visit or run, which the first does not show."""
+        return f"{self.name} #{self.number}" if self.number > 1 else self.name
+
+    def number_in(self, attributes: Mapping[str, Any]) -> int | None:
+        """Which visit or attempt this is, if the attributes tell it.
+
+        Directly in an iteration they count over all iterations, but on a line that shows the iteration's index a
+        reader takes it for visits in that one.
+        """
+        if self.kind is Kind.ATTEMPT:
+            return attributes.get(semconv.ATTEMPT_NUMBER)
+        if not self.is_visit or (self.parent is not None and self.parent.kind is Kind.ITERATION):
+            return None
+        return attributes.get(semconv.NODE_VISIT)
+
+    def count_visit(self, node: str) -> int:
+        """Counts the visit of a node in this iteration, and returns which it is."""
+        self.visits = self.visits or {}
+        self.visits[node] = visit = self.visits.get(node, 0) + 1
+        return visit
+
+    def most_attempts(self, attributes: Mapping[str, Any]) -> int:
+        """How many attempts there may be here; 0 where neither the attributes nor a span around tells it yet."""
+        most = attributes.get(semconv.MAX_RETRIES)
+        around = self.parent
+        while most is None and around is not None and around.kind in (Kind.ITEM, Kind.NODE):
+            most = attributes_of(around.span).get(semconv.MAX_RETRIES)
+            around = around.parent
+        return most if isinstance(most, int) else 0
+
+
+@dataclasses.dataclass(slots=True, frozen=True)
+class Failure:
+    """How a span failed: the type without its module, and the message, empty where it is told elsewhere."""
+
+    type: str
+    message: str
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something from outside ended it, such as a cancelled task or Ctrl-C."""
+        return self.type in _STOPPED_BY
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Ending:
+    """What an ended span tells.
+
+    Attributes:
+        name: The span's name.
+        attributes: The span's attributes.
+        start: When it started, in nanoseconds since the epoch.
+        end: When it ended, in nanoseconds since the epoch.
+        failure: How it failed, if it did.
+        raised_here: Whether the exception was raised in this very span rather than further inside.
+    """
+
+    name: str
+    attributes: dict[str, Any]
+    start: int
+    end: int
+    failure: Failure | None
+    raised_here: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return max(0, self.end - self.start) / 1e9
+
+
+def ending_of(span: ReadableSpan) -> Ending:
+    """Reads an ended span."""
+    attributes = attributes_of(span)
+    failure, raised_here = None, False
+    if span.status.status_code is StatusCode.ERROR or semconv.ERROR_TYPE in attributes:
+        failure, raised_here = _failure_of(span, attributes)
+    return Ending(span.name, attributes, span.start_time or 0, span.end_time or 0, failure, raised_here)
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
+    """A copy of a span's attributes: of the SDK's own mapping, each look for a key that is absent raises inside."""
+    return dict(span.attributes or {})
+
+
+def _failure_of(span: ReadableSpan, attributes: Mapping[str, Any]) -> tuple[Failure, bool]:
+    error_type = attributes.get(semconv.ERROR_TYPE)
+    message = span.status.description or ""
+    raised_here = False
+    for event in span.events:
+        if event.name == semconv.EVENT_EXCEPTION:
+            raised_here = True
+            details = event.attributes or {}
+            message = str(details.get(semconv.EXCEPTION_MESSAGE, message))
+            error_type = error_type or details.get(semconv.EXCEPTION_TYPE)
+    return Failure(str(error_type or "error").rpartition(".")[2], message), raised_here

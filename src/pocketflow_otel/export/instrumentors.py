@@ -1,0 +1,51 @@
+"""Switches on PocketFlow's instrumentation and every other that is installed."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.instrumentation.dependencies import DependencyConflictError
+
+from pocketflow_otel.export import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GROUP: Final = "opentelemetry_instrumentor"
+DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_OURS: Final = "pocketflow"
+
+
+def instrument_all(providers: Mapping[str, object], options: Mapping[str, Any]) -> None:
+    """Instruments PocketFlow and all else there is an instrumentation for, each on its own. Never raises.
+
+    Args:
+        providers: The providers, by the names that instrumentors give their arguments.
+        options: Options of the PocketFlow instrumentation.
+    """
+    disabled = disabled_names()
+    if "*" in disabled:
+        return
+    # PocketFlow first: what another one imports may hold a copy of it.
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name != _OURS):
+        if point.name not in disabled:
+            _instrument(point, {**providers, **options} if point.name == _OURS else providers)
+
+
+def disabled_names() -> frozenset[str]:
+    """The instrumentations that the environment switches off; ``*`` means all."""
+    return frozenset(name.strip() for name in os.environ.get(DISABLED, "").split(","))
+
+
+def _instrument(point: EntryPoint, arguments: Mapping[str, Any]) -> None:
+    try:
+        instrumentor = point.load()()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(raise_exception_on_conflict=True, **arguments)
+    except (DependencyConflictError, ModuleNotFoundError):
+        # The library is not installed, or not in a version that this instrumentation knows.
+        return
+    except Exception as error:  # noqa: BLE001 - an instrumentation is anybody's code
+        problems.report(f"instrumentation {point.name}", f"{type(error).__name__}: {error}")

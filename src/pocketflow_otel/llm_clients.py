@@ -1,0 +1,91 @@
+"""Which LLM clients a program uses whose calls nothing traces, and what would.
+
+Token counts come from instrumentations of the clients themselves. A program whose clients have none gets a trace
+without tokens, and should be told why.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class LlmClient:
+    """A client library."""
+
+    module: str
+    """What a program imports."""
+    distributions: frozenset[str]
+    """The packages that an instrumentation of it names as what it instruments."""
+    instrumentation: str
+    """The package that traces its calls."""
+
+
+def _client(module: str, instrumentation: str, *distributions: str) -> LlmClient:
+    return LlmClient(module, frozenset(distributions or [module]), instrumentation)
+
+
+BEDROCK: Final = _client("botocore", "opentelemetry-instrumentation-botocore", "botocore", "boto3", "aiobotocore")
+
+CLIENTS: Final = (
+    _client("openai", "opentelemetry-instrumentation-genai-openai"),
+    _client("anthropic", "opentelemetry-instrumentation-genai-anthropic"),
+    _client("google.genai", "opentelemetry-instrumentation-google-genai", "google-genai"),
+    _client("litellm", "openinference-instrumentation-litellm"),
+    _client("mistralai", "opentelemetry-instrumentation-mistralai"),
+    _client("cohere", "opentelemetry-instrumentation-cohere"),
+    _client("groq", "opentelemetry-instrumentation-groq"),
+    _client("ollama", "opentelemetry-instrumentation-ollama"),
+    _client(
+        "langchain_core",
+        "opentelemetry-instrumentation-genai-langchain",
+        "langchain",
+        "langchain-core",
+        "langchain-community",
+    ),
+    BEDROCK,
+)
+
+
+def uncovered() -> list[LlmClient]:
+    """The clients that the program has imported and no active instrumentation covers."""
+    covered = {name for point in entry_points(group="opentelemetry_instrumentor") for name in _covers(point)}
+    return [client for client in CLIENTS if _is_used(client) and not client.distributions & covered]
+
+
+def notes() -> list[str]:
+    """A sentence on the clients whose calls were not traced; none where there is nothing to say."""
+    missing = uncovered()
+    if not missing:
+        return []
+    names = ", ".join(client.module for client in missing)
+    packages = " ".join(client.instrumentation for client in missing)
+    return [f"calls through {names} were not traced, so their tokens are missing: pip install {packages}"]
+
+
+def _is_used(client: LlmClient) -> bool:
+    module = sys.modules.get(client.module)
+    if client is not BEDROCK or module is None:
+        return module is not None
+    # Any AWS service brings botocore in; it makes a class for each that is called.
+    base = getattr(sys.modules.get("botocore.client"), "BaseClient", object)
+    return base is not object and any(cls.__name__ == "BedrockRuntime" for cls in base.__subclasses__())
+
+
+def _covers(point: EntryPoint) -> Iterator[str]:
+    # One that is active has been imported: by us, or by the program itself.
+    instrumentor = getattr(sys.modules.get(point.module), point.attr, None)
+    try:
+        active = instrumentor() if instrumentor is not None else None
+        if active is not None and active.is_instrumented_by_opentelemetry:
+            for dependency in active.instrumentation_dependencies():
+                yield re.split(r"[^A-Za-z0-9._-]", dependency.strip(), maxsplit=1)[0].lower().replace("_", "-")
+    except Exception:  # noqa: BLE001 - an instrumentation is anybody's code; without its word it covers nothing
+        return

@@ -1,0 +1,204 @@
+"""Reads trace files: ours with their journals of open spans, and OTLP JSON of other tools."""
+
+from __future__ import annotations
+
+import glob
+import io
+import itertools
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from pocketflow_otel.traces.liveness import is_alive
+from pocketflow_otel.traces.model import Event, Link, Span, SpanKind, Status, StatusCode, Trace, TraceState
+from pocketflow_otel.traces.otlp import SpanDecoder, is_request, parent_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "Event",
+    "Link",
+    "Span",
+    "SpanKind",
+    "Status",
+    "StatusCode",
+    "Trace",
+    "TraceFormatError",
+    "TraceState",
+    "read_trace",
+    "read_traces",
+]
+
+_MOST_NAMED: Final = 3
+_OUR_LINES_START: Final = b'{"resourceSpans":['
+
+
+class TraceFormatError(ValueError):
+    """A file is not what was expected. The message names the file, and the line where it is about one."""
+
+
+def read_trace(source: Path | BinaryIO, trace_id: str = "") -> Trace:
+    """Reads the one trace of a file.
+
+    Args:
+        source: The file, or a binary stream.
+        trace_id: The start of the trace's id, for files of several traces.
+
+    Raises:
+        TraceFormatError: If the file is not OTLP JSON, or does not hold exactly one such trace.
+        OSError: If it cannot be read.
+    """
+    traces = [trace for trace in read_traces(source) if trace.trace_id.startswith(trace_id.lower())]
+    if len(traces) == 1:
+        return traces[0]
+    wanted = f" whose id starts with {trace_id}" if trace_id else ""
+    if not traces:
+        raise TraceFormatError(f"{_name(source)}: no trace{wanted} is in it")
+    ids = ", ".join(trace.trace_id for trace in traces[:_MOST_NAMED]) + ", …" * (len(traces) > _MOST_NAMED)
+    raise TraceFormatError(f"{_name(source)}: {len(traces)} traces{wanted} are in it, expected one: {ids}")
+
+
+def read_traces(source: Path | BinaryIO) -> list[Trace]:
+    """Reads all traces of a file, in the order they started.
+
+    A span that is in a journal beside the file and not in the file itself is unfinished. A span that stands twice in
+    the file counts once. Where there is only a journal, because no span has ended, the file may be missing.
+
+    Raises:
+        TraceFormatError: If the file is not OTLP JSON.
+        OSError: If it cannot be read.
+    """
+    if not isinstance(source, Path):
+        return _traces(_read(source, _name(source)), None, [])
+    # The journals first: a span that ends between the two readings is then in the file.
+    journals = list(_journals(source))
+    try:
+        with source.open("rb") as stream:
+            content = _read(stream, str(source))
+    except FileNotFoundError:
+        if not journals:
+            raise
+        content = _Content()
+    for journal in journals:
+        content.add(journal.spans)
+    return _traces(content, source, journals)
+
+
+@dataclass(slots=True)
+class _Content:
+    """What was read: spans by trace id and span id."""
+
+    spans: defaultdict[str, dict[str, Span]] = field(default_factory=lambda: defaultdict(dict))
+    torn_lines: int = 0
+
+    def add(self, spans: Iterable[Span]) -> None:
+        for span in spans:
+            self.spans[span.trace_id].setdefault(span.span_id, span)
+
+
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    """The spans that one process listed as open; some of them may have ended since."""
+
+    spans: list[Span]
+    alive: bool
+
+
+def _traces(content: _Content, path: Path | None, journals: list[_Journal]) -> list[Trace]:
+    state = TraceState.FINISHED
+    if journals:
+        state = TraceState.RUNNING if any(journal.alive for journal in journals) else TraceState.CRASHED
+    traces = [
+        Trace(trace_id, sorted(spans.values(), key=_start_ns), state, path, content.torn_lines)
+        for trace_id, spans in content.spans.items()
+    ]
+    return sorted(traces, key=lambda trace: _start_ns(trace.spans[0]))
+
+
+def _start_ns(span: Span) -> int:
+    return span.start_ns
+
+
+def _name(source: Path | BinaryIO) -> str:
+    return str(source) if isinstance(source, Path) else str(getattr(source, "name", "stream"))
+
+
+def _read(stream: BinaryIO, name: str) -> _Content:
+    content = _Content()
+    decoder = SpanDecoder()
+    number, lines = _lines(stream, name)
+    for line in lines:
+        if not line.isspace():
+            try:
+                document = json.loads(line)
+            except ValueError:
+                content.torn_lines += 1
+            else:
+                _add(content, decoder, document, f"{name}:{number}")
+        number += 1
+    return content
+
+
+def _lines(stream: BinaryIO, name: str) -> tuple[int, Iterable[bytes]]:
+    """Finds the lines that are JSON documents, the whole file if it is one, and the number of the first."""
+    number, first = 1, stream.readline()
+    while first.isspace():
+        number, first = number + 1, stream.readline()
+    try:
+        json.loads(first or b"{}")
+    except ValueError:
+        whole = first + stream.read()
+    else:
+        return number, itertools.chain([first] if first else [], stream)
+    try:
+        json.loads(whole)
+    except ValueError as error:
+        if whole.startswith(_OUR_LINES_START):
+            # A full disk has torn our first line.
+            return number, io.BytesIO(whole)
+        raise TraceFormatError(f"{name}:{number}: expected OTLP JSON: {error}") from None
+    return number, [whole]
+
+
+def _add(content: _Content, decoder: SpanDecoder, document: object, place: str) -> None:
+    if not is_request(document):
+        raise TraceFormatError(f"{place}: expected OTLP JSON: an object with resourceSpans")
+    try:
+        content.add(decoder.spans_in(document))
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise TraceFormatError(f"{place}: expected OTLP JSON: {error!r}") from error
+
+
+def _journals(path: Path) -> Iterator[_Journal]:
+    for journal in sorted(path.parent.glob(glob.escape(path.stem) + ".*.open")):
+        pid = journal.suffixes[-2][1:]
+        if not pid.isdecimal():
+            continue
+        try:
+            written = journal.stat().st_mtime
+            lines = journal.read_bytes().splitlines()
+        except FileNotFoundError:
+            # Its last span has just ended.
+            continue
+        yield _Journal(list(_open_spans(lines)), is_alive(int(pid), written))
+
+
+def _open_spans(lines: list[bytes]) -> Iterator[Span]:
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            # Torn by a full disk, or read while it was written.
+            continue
+        yield Span(
+            trace_id=entry["traceId"],
+            span_id=entry["spanId"],
+            parent_span_id=parent_id(entry["parentSpanId"]),
+            name=entry["name"],
+            start_ns=int(entry["startTimeUnixNano"]),
+            end_ns=None,
+            attributes=entry["attributes"],
+        )

@@ -1,0 +1,1 @@
+"""Values and texts that instrumentation has to live with."""

@@ -1,0 +1,123 @@
+"""What is said at the end."""
+
+from pathlib import Path
+
+import pytest
+
+from pocketflow_otel.export import problems
+from pocketflow_otel.export.console.totals import MAX_NAMES, Totals
+from pocketflow_otel.options import Verbosity
+
+
+def test_nothing_is_said_where_nothing_ran(show):
+    shown = show(Verbosity.VERBOSE, trace_files=lambda: [Path("/traces/a.jsonl")], notes=lambda: ["note"])
+    shown.program.end(shown.program.other("GET"), 1)
+    before = shown.text
+    assert shown.console.summary() == ""
+    shown.console.shutdown()
+    assert shown.text == before
+
+
+def test_traces_and_notes_close_the_totals(show):
+    files = [Path.home() / "traces" / f"{n}.jsonl" for n in range(4)] + [Path("/elsewhere/5.jsonl")]
+    shown = show(Verbosity.MINIMAL, trace_files=lambda: files, notes=lambda: ["Values were\nrecorded.", "Second."])
+    p = shown.program
+    for name in ("A", "B", "A", "C", "D"):
+        p.end(p.node(name), 10 if name != "B" else 50)
+    expected = """\
+  total ✔ 5 node visits in 90ms  no errors
+slowest   B 50ms, A 20ms (2 visits), C 10ms
+  trace   /elsewhere/5.jsonl
+          ~/traces/3.jsonl
+          ~/traces/2.jsonl
+          and 2 more
+   note   Values were recorded.
+          Second."""
+    assert shown.console.summary() == expected
+    assert shown.text == ""
+    shown.console.shutdown()
+    assert shown.text == f"\n{expected}\n"
+
+
+def test_totals_are_said_once_and_nothing_after(show):
+    shown = show()
+    p = shown.program
+    p.end(p.flow("Agent"), 10)
+    p.provider.shutdown()
+    shown.console.shutdown()
+    p.flow("Late")
+    assert (
+        shown.lines
+        == """
+        ▶ Agent
+   10ms ✔ Agent
+
+  total ✔ 1 flow, 0 node visits in 10ms  no errors
+"""
+    )
+
+
+def test_flows_that_have_not_ended_are_counted(show):
+    shown = show()
+    p = shown.program
+    p.flow("Agent")
+    p.end(p.flow("Agent"), 10)
+    assert shown.console.summary() == "  total ✔ 2 flows, 0 node visits in 10ms  no errors  1 unfinished"
+
+
+def test_time_goes_from_the_first_start_to_the_last_end(show):
+    shown = show()
+    p = shown.program
+    early = p.flow("Early")
+    p.after(1000)
+    p.end(p.flow("Inside"), 1000)
+    p.end(early, 500)
+    p.after(60_000)
+    p.end(p.flow("Later"), 500)
+    assert shown.console.summary() == "  total ✔ 3 flows, 0 node visits in 1m03s  no errors"
+
+
+def test_time_where_the_longer_ended_first():
+    totals = Totals()
+    totals.covered(5_000_000_000, 10_000_000_000)
+    totals.covered(1_000_000_000, 7_000_000_000)
+    assert totals.seconds == 9
+
+
+def test_a_question_that_fails_costs_only_its_answer(show, monkeypatch):
+    reported = []
+    monkeypatch.setattr(problems, "report", lambda source, message: reported.append((source, message)))
+
+    def fail():
+        raise OSError("gone")
+
+    shown = show(trace_files=fail, notes=lambda: ["Still here."])
+    p = shown.program
+    p.end(p.node("Ask"), 1)
+    assert shown.console.summary().splitlines()[1:] == ["   note   Still here."]
+    assert reported == [("live console", "OSError: gone")]
+
+
+def test_paths_without_a_home(show, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    shown = show(trace_files=lambda: [Path("/traces/a.jsonl")])
+    shown.program.end(shown.program.node("Ask"), 1)
+    assert shown.console.summary().splitlines()[1:] == ["  trace   /traces/a.jsonl"]
+
+
+@pytest.mark.parametrize("extra", [1, 500])
+def test_names_are_remembered_up_to_a_bound(extra):
+    totals = Totals()
+    for n in range(MAX_NAMES + extra):
+        totals.took(f"node {n}", 1)
+        assert totals.run_of(f"flow {n}") == 1
+    totals.took(f"node {MAX_NAMES}", 1_000_000_000)
+    totals.took("node 7", 2_000_000_000)
+    assert totals.slowest[0] == ("node 7", 2, 2.000000001)
+    assert totals.slowest[1][2] == 1e-9
+    assert totals.run_of("flow 7") == 2
+    assert totals.run_of(f"flow {MAX_NAMES}") == 1
+    assert totals.flows == MAX_NAMES + extra + 2

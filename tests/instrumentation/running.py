@@ -1,0 +1,128 @@
+"""Runs programs, and takes down all that can be seen of it."""
+
+import asyncio
+import contextlib
+import io
+import os
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+import pocketflow_otel
+from instrumentation.building import Builder, World, pause
+from instrumentation.programs import Program
+
+_OURS = tuple(f"{Path(module.__file__).parent}{os.sep}" for module in (pocketflow_otel, wrapt))
+
+
+@dataclass
+class Outcome:
+    """All that can be seen of a program's run from outside, and by itself."""
+
+    result: Any
+    store: dict[str, Any]
+    stdout: str
+    error: Any
+    warnings: list[tuple[str, str, str, int]]
+    log: list[tuple[Any, ...]]
+
+
+def described(error: BaseException | None, *, frames: bool = True) -> Any:
+    """An exception and what led to it, with the program's frames of its traceback."""
+    if error is None:
+        return None
+    stack = [
+        (frame.filename, frame.lineno, frame.name)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_OURS)
+    ]
+    return {
+        "type": type(error).__qualname__,
+        "message": str(error),
+        "args": repr(error.args),
+        "notes": getattr(error, "__notes__", None),
+        "suppress": error.__suppress_context__,
+        "cause": described(error.__cause__),
+        "context": described(error.__context__),
+        "within": [described(inner) for inner in getattr(error, "exceptions", ())],
+        "stack": stack if frames else None,
+    }
+
+
+class Run:
+    """One run of a program.
+
+    Args:
+        program: Its description.
+        library: The PocketFlow it uses.
+    """
+
+    def __init__(self, program: Program, library: ModuleType) -> None:
+        self._program = program
+        self._world = World(library)
+        self._store: dict[str, Any] = {"given": ["at", "start"], "order": []}
+        self._warnings: list[warnings.WarningMessage] = []
+        self._stdout = io.StringIO()
+        self._root: Any = None
+
+    @contextlib.contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """Catches what the program prints and warns of. Instrumentation has to be switched on inside."""
+        with (
+            warnings.catch_warnings(record=True) as caught,
+            contextlib.redirect_stdout(self._stdout),
+        ):
+            warnings.simplefilter("always")
+            if not self._program.late:
+                self._build()
+            yield
+        self._warnings = caught
+
+    def _build(self) -> None:
+        self._root = Builder(self._world).build(self._program.root)
+        self._root.set_params(dict(self._program.params))
+
+    def run(self) -> Outcome:
+        """Runs the program, within its surroundings."""
+        result, error = None, None
+        try:
+            if self._program.late:
+                self._build()
+            if self._program.is_async:
+                result = asyncio.run(self._drive())
+            else:
+                result = self._root.run(self._store)
+        except BaseException as raised:
+            error = raised
+        self._outcome = Outcome(result, self._store, "", described(error), [], self._world.log)
+        return self._outcome
+
+    async def _drive(self) -> Any:
+        task = asyncio.get_running_loop().create_task(self._root.run_async(self._store))
+        if self._program.cancel_after is not None:
+            await pause(self._program.cancel_after)
+            task.cancel()
+        return await task
+
+    def outcome(self) -> Outcome:
+        """All that was seen, once the surroundings are gone."""
+        self._outcome.stdout = self._stdout.getvalue()
+        self._outcome.warnings = [
+            (message.category.__name__, str(message.message), message.filename, message.lineno)
+            for message in self._warnings
+        ]
+        return self._outcome
+
+
+def run_plain(program: Program, library: ModuleType) -> Outcome:
+    """Runs a program untraced."""
+    run = Run(program, library)
+    with run.surroundings():
+        run.run()
+    return run.outcome()

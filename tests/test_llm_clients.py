@@ -1,0 +1,88 @@
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from pocketflow_otel import llm_clients
+
+
+@pytest.fixture(autouse=True)
+def nothing_imported(monkeypatch):
+    for client in llm_clients.CLIENTS:
+        monkeypatch.delitem(sys.modules, client.module, raising=False)
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    def put(name, **attributes):
+        module = ModuleType(name)
+        module.__dict__.update(attributes)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    return put
+
+
+@pytest.fixture
+def instrumentations(monkeypatch):
+    def install(**modules):
+        points = [
+            EntryPoint(name, f"{module}:Instrumentor", "opentelemetry_instrumentor") for name, module in modules.items()
+        ]
+        monkeypatch.setattr(llm_clients, "entry_points", lambda group: points)
+
+    return install
+
+
+def instrumentor(*dependencies, active=True):
+    return lambda: SimpleNamespace(
+        is_instrumented_by_opentelemetry=active, instrumentation_dependencies=lambda: dependencies
+    )
+
+
+def test_a_program_without_clients_hears_nothing():
+    assert llm_clients.notes() == []
+
+
+def test_clients_that_nothing_traces_are_named_with_what_would(imported):
+    imported("openai")
+    imported("google.genai")
+
+    [note] = llm_clients.notes()
+    assert note == (
+        "calls through openai, google.genai were not traced, so their tokens are missing: "
+        "pip install opentelemetry-instrumentation-genai-openai opentelemetry-instrumentation-google-genai"
+    )
+
+
+@pytest.mark.parametrize("requirement", ["openai >= 1.26.0, < 3", "OpenAI>=1", "openai[extra]", "openai"])
+def test_an_active_instrumentation_covers_what_it_says_it_does(imported, instrumentations, requirement):
+    imported("openai")
+    imported("anthropic")
+    imported("tracing", Instrumentor=instrumentor(requirement))
+    instrumentations(openai="tracing")
+
+    assert [client.module for client in llm_clients.uncovered()] == ["anthropic"]
+
+
+def test_one_that_is_not_active_covers_nothing(imported, instrumentations):
+    imported("openai")
+    imported("tracing", Instrumentor=instrumentor("openai", active=False))
+    imported("broken", Instrumentor=lambda: 1 / 0)
+    instrumentations(one="tracing", two="broken", three="not_imported")
+
+    assert [client.module for client in llm_clients.uncovered()] == ["openai"]
+
+
+def test_aws_counts_only_where_a_model_was_called(imported):
+    class BaseClient:
+        pass
+
+    imported("botocore")
+    imported("botocore.client", BaseClient=BaseClient)
+    assert llm_clients.notes() == []
+
+    bedrock = type("BedrockRuntime", (BaseClient,), {})
+
+    assert [client.instrumentation for client in llm_clients.uncovered()] == ["opentelemetry-instrumentation-botocore"]
+    assert bedrock in BaseClient.__subclasses__()
