@@ -54,6 +54,10 @@ _MOST_ATTRIBUTES: Final = 64
 _LONGEST_INT: Final = 64
 
 
+# Asked for most often, and told by the type alone.
+_SIZELESS: Final = {int: "int", float: "float", bool: "bool", complex: "complex", type(None): "None"}
+
+
 def shape(value: Any) -> str:
     """The type of a value and, where it has one that can be read without running the program's code, its size.
 
@@ -67,8 +71,9 @@ def shape(value: Any) -> str:
     length = _LENGTH_OF.get(kind)
     if length is not None and kind is not range:
         return f"{kind.__name__}[{length(value)}]"
-    if value is None:
-        return "None"
+    sizeless = _SIZELESS.get(kind)
+    if sizeless is not None:
+        return sizeless
     try:
         return class_name(kind) + _size(value, kind)
     except Exception:  # noqa: BLE001 - a value's own library may fail on a half-built value: its name is enough

@@ -33,6 +33,8 @@ _COMPARED_LENGTH: Final = 4_096
 _Store = dict[Any, Any]
 
 _SCALARS: Final = frozenset({str, int, float, bool, bytes, complex, type(None)})
+# Nothing to look into, and never large. Text may be.
+_LIGHT: Final = _SCALARS - {str, bytes}
 _MISSING: Final = object()
 
 
@@ -129,8 +131,13 @@ def count_keys(store: Any) -> int | None:
     return None if held is None else len(held)
 
 
+_List = tuple[Any, list[Any], list[Any]]
+_Dict = tuple[Any, dict[Any, Any], dict[Any, Any]]
+_Other = tuple[Any, Any, list[Any], int]
+
+
 class Snapshot:
-    """A store at one moment.
+    """A store at one moment, which moves on to later ones.
 
     Args:
         store: The shared store.
@@ -138,58 +145,90 @@ class Snapshot:
             deques, 2 the items of those and the attributes of objects, and so on.
     """
 
-    __slots__ = ("_depth", "_dicts", "_held", "_lists", "_others")
+    __slots__ = ("_dicts", "_faint", "_held", "_left", "_lists", "_noted", "_odd_keys", "_others", "depth")
 
     def __init__(self, store: Any, depth: int) -> None:
-        self._depth = depth
-        self._held = held = store.copy() if type(store) is dict and len(store) <= MOST_KEYS else read_store(store)
-        self._lists: list[tuple[Any, list[Any], list[Any]]] = []
-        self._dicts: list[tuple[Any, dict[Any, Any], dict[Any, Any]]] = []
-        self._others: list[tuple[Any, Any, list[Any], int]] = []
-        if held and depth > 0 and len(held) <= FULL_LOOK_KEYS:
-            self._look_into(held)
+        self.depth = depth
+        self._held = read_store(store)
+        self._look_anew()
 
-    def _look_into(self, held: _Store) -> None:
-        """Notes what containers hold, and lets go of values that would be a burden to keep."""
-        lists, dicts = self._lists, self._dicts
-        small = _ITEMS_A_VALUE if self._depth == 1 else 0
-        left = _ITEMS_A_STORE
-        faint: list[tuple[str, _Faint]] = []
-        # The common kinds come first, and cost no call: this runs before every visit, for every key.
+    def _look_anew(self) -> None:
+        # What containers held, each with its key; and values that are not kept alive, by key.
+        self._lists: list[_List] = []
+        self._dicts: list[_Dict] = []
+        self._others: list[_Other] = []
+        self._faint: dict[str, _Faint] = {}
+        self._noted: set[str] = set()
+        self._odd_keys = False
+        self._left = _ITEMS_A_STORE
+        held = self._held
+        if held is None or self.depth <= 0 or len(held) > FULL_LOOK_KEYS:
+            return
         for key, value in held.items():
             kind = type(value)
-            if kind is str:
-                if len(value) > _HEAVY_LENGTH:
-                    _let_go(key, value, faint)
-            elif kind is list and len(value) <= small:
-                if left > 0:
-                    lists.append((key, value, value[:]))
-                    left -= len(value)
-            elif kind is dict and len(value) <= small:
-                if left > 0:
-                    dicts.append((key, value, value.copy()))
-                    left -= len(value)
-            elif kind not in _SCALARS:
-                items = flatten(value, self._depth, min(left, _ITEMS_A_VALUE * self._depth)) if left > 0 else None
-                if items is not None:
-                    self._others.append((key, value, items, min(left, _ITEMS_A_VALUE * self._depth)))
-                    left -= len(items)
-                else:
-                    _let_go(key, value, faint)
-            elif kind in _SIZED and len(value) > _HEAVY_LENGTH:
-                _let_go(key, value, faint)
-        for name, stand_in in faint:
-            held[name] = stand_in
+            if kind not in _LIGHT and (kind is not str or len(value) > _HEAVY_LENGTH):
+                self._look_into(key, value, kind)
+        held.update(self._faint)
 
-    def changes_until(self, store: Any) -> list[Change]:
-        """What changed in the store since this snapshot was taken."""
+    def _look_into(self, key: Any, value: Any, kind: type) -> None:
+        """Notes what a container holds, or lets go of a value that would be a burden to keep."""
+        if type(key) is str:
+            self._noted.add(key)
+        else:
+            self._odd_keys = True
+        few = self.depth == 1 and self._left > 0
+        if few and kind is list and len(value) <= _ITEMS_A_VALUE:
+            self._lists.append((key, value, value[:]))
+            self._left -= len(value)
+        elif few and kind is dict and len(value) <= _ITEMS_A_VALUE:
+            self._dicts.append((key, value, value.copy()))
+            self._left -= len(value)
+        elif kind in _SIZED:
+            if len(value) > _HEAVY_LENGTH and type(key) is str:
+                self._faint[key] = _Faint(value, len(value))
+        elif not self._look_deeper(key, value) and type(key) is str:
+            with suppress(TypeError):  # not every type can be referred to weakly
+                self._faint[key] = _Faint(value, None)
+
+    def _look_deeper(self, key: Any, value: Any) -> bool:
+        most = min(self._left, _ITEMS_A_VALUE * self.depth)
+        items = flatten(value, self.depth, most) if most > 0 else None
+        if items is None:
+            return False
+        self._others.append((key, value, items, most))
+        self._left -= len(items)
+        return True
+
+    def move_on(self, store: Any) -> list[Change]:
+        """Moves on to the store as it is now.
+
+        Returns:
+            What has changed in the store meanwhile.
+        """
         before = self._held
-        if before is None:
+        self._held = now = read_store(store)
+        if before is None or now is None:
+            self._look_anew()
             return []
-        now = store.copy() if type(store) is dict else read_store(store)
-        if now is None:
-            return []
-        changes = _few_keys(before, now) if len(before) <= _FEW_KEYS else _many_keys(before, now)
+        # Keys stay in order and new ones come last, so that nearly always one pass finds what changed.
+        if len(now) >= len(before) and all(map(is_, before, now)):
+            changes: list[Change] = [
+                (MODIFIED, key, new)
+                for key, old, new in zip(now, before.values(), now.values(), strict=False)
+                if old is not new and not _same(old, new)
+            ]
+            if len(now) > len(before):
+                changes.extend((ADDED, key, new) for key, new in islice(now.items(), len(before), None))
+        else:
+            changes = _compare_keys(before, now)
+        self._find_changes_in_place(now, changes)
+        if changes:
+            self._look_again(now, changes)
+        if self._faint:
+            now.update(self._faint)
+        return changes
+
+    def _find_changes_in_place(self, now: _Store, changes: list[Change]) -> None:
         for key, list_, items in self._lists:
             if (len(list_) != len(items) or not all(map(is_, list_, items))) and _still_there(now, key, list_):
                 changes.append((MODIFIED, key, list_))
@@ -199,48 +238,31 @@ class Snapshot:
         for key, value, items, most in self._others:
             if not self._items_kept(value, items, most) and _still_there(now, key, value):
                 changes.append((MODIFIED, key, value))
-        return changes
 
     def _items_kept(self, value: Any, items: list[Any], most: int) -> bool:
-        after = flatten(value, self._depth, most)
+        after = flatten(value, self.depth, most)
         return after is not None and len(after) == len(items) and all(map(_unchanged, items, after))
 
-
-_FEW_KEYS: Final = 64
-
-
-def _let_go(key: Any, value: Any, faint: list[tuple[str, _Faint]]) -> None:
-    if type(key) is str:
-        with suppress(TypeError):  # not every type can be referred to weakly
-            faint.append((key, _Faint(value, len(value) if type(value) in _SIZED else None)))
-
-
-def _few_keys(before: _Store, now: _Store) -> list[Change]:
-    changes: list[Change] = []
-    found = 0
-    for key, new in now.items():
-        if type(key) is not str:  # its hash is the user's code
-            return _compare_keys(before, now)
-        old = before.get(key, _MISSING)
-        if old is new:
-            found += 1
-        elif old is _MISSING:
-            changes.append((ADDED, key, new))
-        else:
-            found += 1
-            if not _same(old, new):
-                changes.append((MODIFIED, key, new))
-    return changes if found == len(before) else _compare_keys(before, now)
+    def _look_again(self, now: _Store, changes: list[Change]) -> None:
+        """Looks into what is new, and forgets what was noted of the values before."""
+        keys = {key for _, key, _ in changes if type(key) is str}
+        if len(keys) < len(changes) or self._odd_keys:
+            self._look_anew()
+            return
+        if not keys.isdisjoint(self._noted):
+            self._lists = [noted for noted in self._lists if noted[0] not in keys]
+            self._dicts = [noted for noted in self._dicts if noted[0] not in keys]
+            self._others = [noted for noted in self._others if noted[0] not in keys]
+            for key in keys & self._faint.keys():
+                del self._faint[key]
+        if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:
+            for change, key, value in changes:
+                if change is not REMOVED and type(value) not in _LIGHT and not _is_short(value):
+                    self._look_into(key, value, type(value))
 
 
-def _many_keys(before: _Store, now: _Store) -> list[Change]:
-    # Keys stay in order and new ones come last, so that nearly always one pass in C finds what changed.
-    if len(now) < len(before) or not all(map(is_, before, now)):
-        return _compare_keys(before, now)
-    pairs = compress(zip(now.items(), before.values(), strict=False), map(is_not, before.values(), now.values()))
-    changes: list[Change] = [(MODIFIED, key, new) for (key, new), old in pairs if not _same(old, new)]
-    changes.extend((ADDED, key, new) for key, new in islice(now.items(), len(before), None))
-    return changes
+def _is_short(value: Any) -> bool:
+    return type(value) is str and len(value) <= _HEAVY_LENGTH
 
 
 def _dict_kept(value: dict[Any, Any], copy: dict[Any, Any]) -> bool:

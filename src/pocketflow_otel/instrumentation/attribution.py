@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Final, Protocol
 
+from pocketflow_otel.capture.store import Snapshot
+
 
 class Writer(Protocol):
     """A visit that may write to a store."""
@@ -18,26 +20,56 @@ class Writer(Protocol):
 
 
 class StoreWatch:
-    """The windows open on one store."""
+    """The windows open on one store.
 
-    __slots__ = ("_open", "store", "users")
+    Attributes:
+        store: The store; held, so that its identity is not given to another.
+        users: How many flows and lone nodes work on it.
+    """
+
+    __slots__ = ("_kept", "_kept_at", "_open", "_opened", "store", "users")
 
     def __init__(self, store: object) -> None:
-        self.store = store  # held, so that its identity is not given to another
+        self.store = store
         self.users = 0
         self._open: set[Any] = set()
+        self._opened = 0
+        self._kept: Snapshot | None = None
+        self._kept_at = 0
 
-    def open(self, writer: Writer) -> None:
-        """Opens a writer's window. Of two threads at least one sees the other, for each adds itself before it looks."""
+    def open(self, writer: Writer, depth: int, *, follows: bool) -> Snapshot:
+        """Opens a writer's window.
+
+        Args:
+            writer: Who may write from now on.
+            depth: How deep changes in place are looked for.
+            follows: Whether nobody can have written since the window before this one was closed.
+
+        Returns:
+            The store as it is now.
+        """
+        kept, self._kept = self._kept, None
+        if not follows or kept is None or self._kept_at != self._opened or kept.depth != depth:
+            kept = None
+        self._opened += 1
+        # Of two threads at least one sees the other, for each adds itself before it looks.
         self._open.add(writer)
         if len(self._open) > 1:
             for other in tuple(self._open):
                 if other is not writer and not _is_inside(writer, other) and not _is_inside(other, writer):
                     other.overlapped = writer.overlapped = True
+        return Snapshot(self.store, depth) if kept is None else kept
 
-    def close(self, writer: Writer) -> None:
-        """Closes a writer's window."""
+    def close(self, writer: Writer, snapshot: Snapshot | None) -> None:
+        """Closes a writer's window.
+
+        Args:
+            writer: Who wrote.
+            snapshot: The store as it was left, for the window that follows.
+        """
         self._open.discard(writer)
+        if not self._open:
+            self._kept, self._kept_at = snapshot, self._opened
 
 
 def _is_inside(writer: Writer, around: Writer) -> bool:

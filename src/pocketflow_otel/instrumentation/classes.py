@@ -41,6 +41,7 @@ class ClassInfo:
         whole_batch: The classes whose ``_exec`` gets all items; further along the MRO it gets one.
         tries_wrapped: Whether ``exec`` has been wrapped along the MRO, to see each try.
         own_routing: Whether ``get_next_node`` is the user's.
+        goes_straight: Whether nothing but PocketFlow's own code runs between two nodes of a flow.
         attributes: Reads an instance's attributes without running its code.
         is_node: Whether it is a PocketFlow class at all; a mixin may be used elsewhere too.
     """
@@ -53,6 +54,7 @@ class ClassInfo:
     is_batch: bool
     whole_batch: frozenset[type]
     own_routing: bool
+    goes_straight: bool
     is_node: bool
     attributes: Callable[[object], dict[str, Any]]
     tries_wrapped: bool = False
@@ -91,7 +93,6 @@ class Classes:
         own = next((base for base in mro if base in self._library.get(base.__name__, ())), None)
         library_name = own.__name__ if own is not None else ""
         loops = [index for index, base in enumerate(mro) if base in self._named(_BATCH_NODES)]
-        routed_by = next((base for base in mro if "get_next_node" in base.__dict__), None)
         is_flow = library_name.endswith("Flow")
         return ClassInfo(
             name=safe_class_name(cls),
@@ -101,10 +102,17 @@ class Classes:
             is_async=library_name.startswith("Async"),
             is_batch=bool(loops),
             whole_batch=frozenset(mro[: loops[0] + 1]) if loops else frozenset(),
-            own_routing=routed_by is not None and routed_by not in self._named(("Flow",)),
+            own_routing=self._overrides(mro, ("get_next_node",)),
+            goes_straight=not self._overrides(mro, ("get_next_node", "_orch", "_orch_async")),
             is_node=own is not None,
             attributes=attributes_reader(cls),
         )
+
+    def _overrides(self, mro: list[type], names: tuple[str, ...]) -> bool:
+        """Whether one of a flow's methods is the user's."""
+        library = self._named(tuple(KINDS))
+        definers = (next((base for base in mro if name in base.__dict__), None) for name in names)
+        return any(definer is not None and definer not in library for definer in definers)
 
     def _named(self, names: tuple[str, ...]) -> list[type]:
         return [cls for name in names for cls in self._library.get(name, ())]

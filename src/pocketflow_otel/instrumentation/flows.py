@@ -82,7 +82,7 @@ class FlowRun(Visit):
         self._rounds -= 1
         self._exec_ended = perf_counter()
         if self._rounds == 0:
-            self.open_window()
+            self.open_window(follows=self.info.goes_straight)
 
     def over(self, ended: float, error: str | None) -> None:
         """Closes what is open, and hands the changes on to the flow around."""

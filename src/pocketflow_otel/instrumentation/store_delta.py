@@ -50,18 +50,21 @@ class StoreDelta:
         self._shapes: dict[str, str] = {}
         self._values: dict[str, Encoded] = {}
 
-    def window_opened(self) -> None:
-        """Looks at the store as a window opens."""
-        visit = self._visit
-        self._snapshot = Snapshot(visit.store, visit.place.policy.store_depth)
+    def window_opened(self, snapshot: Snapshot) -> None:
+        """Takes the store as a window opens."""
+        self._snapshot = snapshot
 
-    def window_closed(self) -> None:
-        """Takes what changed in the store since the window opened, and renders it at once: values live on."""
+    def window_closed(self) -> Snapshot | None:
+        """Takes what changed in the store since the window opened, and renders it at once: values live on.
+
+        Returns:
+            The store as it is now.
+        """
         snapshot, self._snapshot = self._snapshot, None
         if snapshot is None:
-            return
+            return None
         visit = self._visit
-        for change, key, value in snapshot.changes_until(visit.store):
+        for change, key, value in snapshot.move_on(visit.store):
             if change is REMOVED:
                 self.merge(content.key_name(visit, key), change)
                 continue
@@ -69,6 +72,7 @@ class StoreDelta:
             self.merge(name, change)
             if len(self._shapes) < visit.tracing.max_store_keys or name in self._shapes:
                 self._render(name, value)
+        return snapshot
 
     def _render(self, name: str, value: Any) -> None:
         self._shapes[name] = shape(value)

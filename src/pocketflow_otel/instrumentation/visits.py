@@ -100,7 +100,8 @@ class Visit(Trial):
         if self.store is not None:
             self._watch, self._watch_is_own = self._find_watch()
             self.delta = StoreDelta(self)
-            self.open_window()
+            orchestration = self.orchestration
+            self.open_window(follows=orchestration is not None and orchestration.flow.info.goes_straight)
 
     def _find_watch(self) -> tuple[StoreWatch, bool]:
         """The watch of the store, and whether it was acquired: it is mostly the one of the flow around."""
@@ -111,19 +112,23 @@ class Visit(Trial):
             scope = scope.parent
         return self.tracing.watches.acquire(self.store), True
 
-    def open_window(self) -> None:
-        """Begins to look at what happens to the store."""
+    def open_window(self, *, follows: bool) -> None:
+        """Begins to look at what happens to the store.
+
+        Args:
+            follows: Whether no code but PocketFlow's has run since the window before was closed.
+        """
         if self.delta is not None:
-            self._watch.open(self)
-            self.delta.window_opened()
+            self.delta.window_opened(self._watch.open(self, self.place.policy.store_depth, follows=follows))
 
     def close_window(self) -> None:
         """Takes what has happened to the store."""
         if self.delta is not None:
+            snapshot = None
             try:
-                self.delta.window_closed()
+                snapshot = self.delta.window_closed()
             finally:
-                self._watch.close(self)
+                self._watch.close(self, snapshot)
 
     # The way through exec.
 
@@ -155,7 +160,7 @@ class Visit(Trial):
         if self.recording:
             self._exec_ended = perf_counter()
             if self._phased:
-                self.open_window()
+                self.open_window(follows=True)
 
     def count_retries(self, attempts: int) -> None:
         """Adds the tries of an item, or of the node itself, after the first."""
