@@ -117,7 +117,7 @@ class Pruner:
             if cut:
                 window = window[: self._seen.cut_at_end(window, MARGIN)]
             self.texts.append(window)
-            return window[: max(0, len(window) - MARGIN)] if cut else window
+            return window
         if cut:
             return masked_head(window, self._redactor, self._seen, key)
         return self._redactor.text(window, self._seen, key)

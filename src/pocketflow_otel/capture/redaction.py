@@ -104,8 +104,7 @@ class Redactor:
         if not known and not found:
             return text
         for start, end in merged(found) if found else ():
-            if text[start:end] != MASK:
-                self._remember_found(text[start:end], seen)
+            self._remember_found(text[start:end], seen)
         return replaced(text, known + found)
 
     def _remember_found(self, secret: str, seen: SeenSecrets) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import bisect
 import json
 import re
 import string
@@ -56,7 +55,7 @@ class SeenSecrets:
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
-        # Longest first, so that no rest stays of one that holds another. Replaced as a whole, never changed.
+        # Replaced as a whole, never changed, so that readers need no lock.
         self._secrets: tuple[_Secret, ...] = ()
         self._lock = threading.Lock()
         self.longest = 0
@@ -74,9 +73,7 @@ class SeenSecrets:
             if text in self._texts or len(self._texts) >= _MOST:
                 return
             self._texts.add(text)
-            secrets = list(self._secrets)
-            bisect.insort(secrets, secret, key=lambda other: -len(other.text))
-            self._secrets = tuple(secrets)
+            self._secrets = (*self._secrets, secret)
             self.longest = max(self.longest, secret.longest)
 
     def find(self, text: str) -> list[Span]:
@@ -126,10 +123,9 @@ class SeenSecrets:
 class _Secret:
     """One secret and the spellings it may be printed in."""
 
-    __slots__ = ("_pattern", "base64", "longest", "mark", "spellings", "text")
+    __slots__ = ("_pattern", "base64", "longest", "mark", "spellings")
 
     def __init__(self, text: str) -> None:
-        self.text = text
         # Stands unchanged in all spellings but base64, so one look tells most texts from those to search.
         self.mark = max(compiled(_RUN_OF_LETTERS).findall(text), key=len, default="")
         self.spellings = _spellings(text)

@@ -50,6 +50,9 @@ class StoreDelta:
         self._shapes: dict[str, str] = {}
         self._values: dict[str, Encoded] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
     def window_opened(self, snapshot: Snapshot) -> None:
         """Takes the store as a window opens."""
         self._snapshot = snapshot

@@ -105,6 +105,10 @@ class Visit(Trial):
 
     def _find_watch(self) -> tuple[StoreWatch, bool]:
         """The watch of the store, and whether it was acquired: it is mostly the one of the flow around."""
+        if self.orchestration is not None:
+            flow = self.orchestration.flow
+            if flow.delta is not None and flow.store is self.store:
+                return flow._watch, False
         scope: Any = self.parent
         while scope is not None:
             if isinstance(scope, Visit) and scope.delta is not None and scope.store is self.store:
@@ -229,7 +233,8 @@ class Visit(Trial):
         if self.delta is not None:
             try:
                 self.close_window()
-                self._hand_changes_on()
+                if self.delta:
+                    self._hand_changes_on()
             finally:
                 if self._watch_is_own:
                     self.tracing.watches.release(self._watch)
@@ -241,7 +246,7 @@ class Visit(Trial):
         flow = self.orchestration.flow if self.orchestration is not None else None
         while flow is not None and flow.is_transparent:
             flow = flow.orchestration.flow if flow.orchestration is not None else None
-        if self.delta is not None and flow is not None and flow.delta is not None and flow.store is self.store:
+        if flow is not None and flow.delta is not None and flow.store is self.store:
             self.delta.hand_to(flow.delta)
 
     def record_metrics(self, seconds: float, error: str | None) -> None:
@@ -263,7 +268,7 @@ class Visit(Trial):
         truncated: list[str] = []
         if returned:
             self._tell_action(action, attributes)
-        if self._exec_ended:
+        if self._exec_ended and ended - self._started >= _LEAST_SECONDS:
             self._tell_phases(ended, attributes)
         self._tell_tries(attributes)
         if self.delta is not None:
