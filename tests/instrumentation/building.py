@@ -17,15 +17,24 @@ class OutOfFuelError(Exception):
     """The program has run for long enough."""
 
 
+class AbortError(BaseException):
+    """What an async program raises where another would exit: event loops do not survive that in a defined way."""
+
+
 class World:
     """What the methods of one run of a program share.
+
+    Args:
+        library: The PocketFlow they use.
+        may_exit: Whether they may raise what stops an event loop.
 
     Attributes:
         log: What was called, in order.
     """
 
-    def __init__(self, library: ModuleType) -> None:
+    def __init__(self, library: ModuleType, *, may_exit: bool) -> None:
         self.library = library
+        self._may_exit = may_exit
         self.log: list[tuple[Any, ...]] = []
         self._calls: Counter[tuple[str, str]] = Counter()
         self._fuel = _FUEL
@@ -68,9 +77,9 @@ class World:
             case "cancelled":
                 raise asyncio.CancelledError
             case "interrupt":
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt if self._may_exit else AbortError("interrupt")
             case "exit":
-                raise SystemExit(3)
+                raise SystemExit(3) if self._may_exit else AbortError("exit")
 
 
 async def pause(times: int) -> None:

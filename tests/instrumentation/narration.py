@@ -37,6 +37,11 @@ class Happening:
         raised_here: Whether nothing inside had raised that before.
     """
 
+    @property
+    def is_visit(self) -> bool:
+        """Whether it is a node's visit or a flow's run."""
+        return self.span is not None and self.span.startswith("invoke")
+
     def __init__(self, span: str | None, subject: Any, around: "Happening | None", **told: Any) -> None:
         self.span = span
         self.subject = subject
@@ -93,7 +98,7 @@ def _happening(happening: Happening) -> Iterator[Happening]:
     except BaseException as error:
         happening.error = error
         happening.raised_here = not any(error is other for other in happening.raised_inside)
-        if happening.around is not None:
+        if happening.around is not None and (happening.span is not None or not happening.raised_here):
             happening.around.raised_inside.append(error)
         raise
     finally:
@@ -172,7 +177,7 @@ def visiting(node: Any) -> Iterator[None]:
 def returned(node: Any, action: Any) -> Any:
     """Notes the action that a visit came to."""
     visit = CURRENT.get()
-    if visit is not None and visit.subject is node:
+    if visit is not None and visit.subject is node and visit.is_visit:
         visit.told["pocketflow.action"] = action or "default"
     return action
 
@@ -275,7 +280,7 @@ def counts_on_node() -> bool:
 
 
 def exec_began(prep_res: Any) -> None:
-    """Notes that a node's ``_exec`` has what ``prep`` returned, and how many items that is, where they can be counted."""
+    """Notes that a node's ``_exec`` has what ``prep`` returned, and how many items that is if it tells."""
     visit = CURRENT.get()
     assert visit is not None
     visit.exec_ran = True

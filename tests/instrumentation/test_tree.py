@@ -68,7 +68,6 @@ def told_by(happening: Happening, numbers: dict[int, int]) -> dict[str, Any]:
     around = happening.around
     while around is not None and around.span is None:
         around = around.around
-    error = type(happening.error).__name__ if happening.error is not None else None
     attributes = {name: happening.told[name] for name in TOLD if name in happening.told}
     if isinstance(action := attributes.get("pocketflow.action"), int):
         attributes["pocketflow.action"] = str(action)
@@ -76,9 +75,16 @@ def told_by(happening: Happening, numbers: dict[int, int]) -> dict[str, Any]:
         "name": happening.span,
         "parent": numbers[id(around)] if around is not None else None,
         "attributes": attributes,
-        "error": error and error.replace("OutOfFuelError", "instrumentation.building.OutOfFuelError"),
-        "exceptions": int(happening.raised_here and error is not None),
+        "error": error_type(happening.error),
+        "exceptions": int(happening.raised_here),
     }
+
+
+def error_type(error: BaseException | None) -> str | None:
+    kind = type(error)
+    if error is None or kind.__module__ in ("builtins", "asyncio.exceptions"):
+        return error and kind.__name__
+    return f"{kind.__module__}.{kind.__name__}"
 
 
 def seen(recording: Recording) -> list[tuple[str, dict[str, Any]]]:

@@ -85,7 +85,9 @@ def read_store(store: Any) -> _Store | None:
     and values are asked for; of any other object the instance attributes are the keys.
     """
     kind = type(store)
-    if kind is dict or issubclass(kind, dict):
+    if kind is dict:
+        return store.copy() if len(store) <= MOST_KEYS else None
+    if issubclass(kind, dict):
         return dict.copy(store) if dict.__len__(store) <= MOST_KEYS else None
     if issubclass(kind, UserDict):
         data = instance_attributes(store).get("data")
@@ -123,9 +125,11 @@ def _read_mapping(store: Any) -> _Store | None:
 
 
 def count_keys(store: Any) -> int | None:
-    """How many keys a store holds, where that can be told without running user code."""
+    """How many keys a store holds, where that can be told."""
     kind = type(store)
-    if kind is dict or issubclass(kind, dict):
+    if kind is dict:
+        return len(store)
+    if issubclass(kind, dict):
         return dict.__len__(store)
     held = read_store(store)
     return None if held is None else len(held)
@@ -233,7 +237,7 @@ class Snapshot:
             if (len(list_) != len(items) or not all(map(is_, list_, items))) and _still_there(now, key, list_):
                 changes.append((MODIFIED, key, list_))
         for key, dict_, copy in self._dicts:
-            if not _dict_kept(dict_, copy) and _still_there(now, key, dict_):
+            if (len(dict_) != len(copy) or not _dict_kept(dict_, copy)) and _still_there(now, key, dict_):
                 changes.append((MODIFIED, key, dict_))
         for key, value, items, most in self._others:
             if not self._items_kept(value, items, most) and _still_there(now, key, value):
@@ -267,9 +271,7 @@ def _is_short(value: Any) -> bool:
 
 def _dict_kept(value: dict[Any, Any], copy: dict[Any, Any]) -> bool:
     try:
-        return (
-            len(value) == len(copy) and all(map(is_, value.values(), copy.values())) and all(map(is_, value, copy))
-        )
+        return all(map(is_, value.values(), copy.values())) and all(map(is_, value, copy))
     except RuntimeError:  # another thread changes it right now
         return False
 

@@ -247,7 +247,7 @@ class Attempt(Scope):
         self._trial = trial
         trial.attempts += 1
         self._number = trial.attempts
-        attributes: dict[str, Any] = {semconv.ATTEMPT_NUMBER: self._number}
+        attributes: dict[str, Any] = {semconv.ATTEMPT_NUMBER: self._number, semconv.MAX_RETRIES: trial.max_retries}
         if self._number > 1 and trial.wait:
             attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
         self.start_span(semconv.SPAN_ATTEMPT, attributes, around)

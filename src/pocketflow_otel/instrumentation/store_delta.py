@@ -67,13 +67,17 @@ class StoreDelta:
         if snapshot is None:
             return None
         visit = self._visit
+        keys, shapes = self._keys, self._shapes
         for change, key, value in snapshot.move_on(visit.store):
             if change is REMOVED:
                 self.merge(content.key_name(visit, key), change)
                 continue
             name = content.noted_key(visit, key, value)
-            self.merge(name, change)
-            if len(self._shapes) < visit.tracing.max_store_keys or name in self._shapes:
+            if name in keys:
+                self.merge(name, change)
+            else:
+                keys[name] = change
+            if len(shapes) < visit.tracing.max_store_keys or name in shapes:
                 self._render(name, value)
         return snapshot
 
@@ -125,7 +129,7 @@ class StoreDelta:
         if not keys:
             return
         most = visit.tracing.max_store_keys
-        for name in sorted(keys)[: most * _NAMES_FOR_EACH_SHAPE]:
+        for name in sorted(keys)[: most * _NAMES_FOR_EACH_SHAPE] if len(keys) > 1 else keys:
             attributes.setdefault(_LISTED_UNDER[keys[name]], []).append(name)
         for name, text in self._shapes.items():
             if keys.get(name, REMOVED) is not REMOVED:

@@ -284,16 +284,14 @@ class Visit(Trial):
     def _tell_action(self, action: Any, attributes: dict[str, Any]) -> None:
         plain = type(action) in _PLAIN_ACTIONS
         routed = (action or semconv.DEFAULT_ACTION) if plain else action
-        attributes[semconv.ACTION] = self.tracing.safe(routed)
-        orchestration = self.orchestration
-        if orchestration is None or not plain or orchestration.flow.info.own_routing:
-            return
+        attributes[semconv.ACTION] = self.tracing.safe_name(routed)[0]
         successors = self.place.successors
+        if not (successors and plain) or self.orchestration is None or self.orchestration.flow.info.own_routing:
+            return
         following = successors.get(routed, self)
         if following is self:
-            if successors:
-                attributes[semconv.ACTION_UNROUTED] = True
-        elif following is not None and (name := orchestration.flow.places.name_of(following)) is not None:
+            attributes[semconv.ACTION_UNROUTED] = True
+        elif following is not None and (name := self.orchestration.flow.places.name_of(following)) is not None:
             attributes[semconv.NODE_NEXT] = name
 
     def _tell_phases(self, ended: float, attributes: dict[str, Any]) -> None:
