@@ -17,8 +17,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent
 UV_HOME = ROOT / ".uv"
@@ -29,7 +32,9 @@ LEAST_PYTHON = (3, 11)
 def main(arguments: list[str]) -> int:
     """Runs what the arguments ask for, and returns its exit code."""
     if sys.version_info < LEAST_PYTHON:
-        return say(f"dev.py needs Python {LEAST_PYTHON[0]}.{LEAST_PYTHON[1]} or newer; this is {sys.version.split()[0]}")
+        return say(
+            f"dev.py needs Python {LEAST_PYTHON[0]}.{LEAST_PYTHON[1]} or newer; this is {sys.version.split()[0]}"
+        )
     tasks = {
         "demo": ["run", "--frozen", "--no-dev", "pocketflow-otel", "demo"],
         "test": ["run", "--frozen", "pytest"],
@@ -88,7 +93,10 @@ def install_uv() -> Path | None:
     venv = UV_HOME / "venv"
     python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
     ways = (
-        [[sys.executable, "-m", "venv", "--clear", str(venv)], [str(python), "-m", "pip", "install", "-q", UV_REQUIREMENT]],
+        [
+            [sys.executable, "-m", "venv", "--clear", str(venv)],
+            [str(python), "-m", "pip", "install", "-q", UV_REQUIREMENT],
+        ],
         # A Python that refuses to have packages installed into it lets pip put them elsewhere.
         [[sys.executable, "-m", "pip", "install", "-q", "--target", str(UV_HOME / "target"), UV_REQUIREMENT]],
     )

@@ -1,7 +1,7 @@
 """What tracing costs: a node step traced, as multiples of a bare OpenTelemetry span around the same step.
 
-Run it with ``uv run python benchmarks/overhead.py``. Rounds of all variants alternate in one process; what is printed are
-medians of the CPU time of the calling thread, and their ratios. Machines differ and are shared, so only ratios from one
+Run it with ``python3 dev.py run python benchmarks/overhead.py``. Rounds of all variants alternate in one process; what
+is printed are medians of the CPU time of the calling thread, and their ratios. Machines differ and are shared, so only ratios from one
 run compare.
 """
 
@@ -16,8 +16,7 @@ import sys
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pocketflow
 from opentelemetry import context, trace
@@ -26,6 +25,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from pocketflow_otel import PocketFlowInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 STEPS = 1000
 
@@ -183,8 +185,12 @@ def memory_of_long_flow(visits: int) -> tuple[int, int]:
 
 
 IMPORTS = "import time, sys; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
-BASE_IMPORT = "import pocketflow, wrapt, opentelemetry.trace, opentelemetry.metrics, opentelemetry._logs, opentelemetry.context"
-OURS_IMPORT = BASE_IMPORT + "; from pocketflow_otel import PocketFlowInstrumentor; PocketFlowInstrumentor().instrument()"
+BASE_IMPORT = (
+    "import pocketflow, wrapt, opentelemetry.trace, opentelemetry.metrics, opentelemetry._logs, opentelemetry.context"
+)
+OURS_IMPORT = (
+    BASE_IMPORT + "; from pocketflow_otel import PocketFlowInstrumentor; PocketFlowInstrumentor().instrument()"
+)
 
 
 def import_milliseconds(statement: str) -> float:
@@ -216,8 +222,18 @@ def main() -> None:
     row("measure", "measured", "bar", "aim")
     row("full node step / bare span", f"{costs['full'] / costs['bare span']:.2f} x", "2.0 x", "1.6 x")
     row("with content / bare span", f"{costs['full, with content'] / costs['bare span']:.2f} x", "2.8 x", "2.2 x")
-    row("not sampled / bare span, sampler off", f"{costs['not sampled'] / costs['bare span, sampler off']:.2f} x", "1.4 x", "1.2 x")
-    row("no provider - PocketFlow alone", f"+{costs['no provider'] - costs['PocketFlow alone']:.2f} us", "+3 us", "+1.5 us")
+    row(
+        "not sampled / bare span, sampler off",
+        f"{costs['not sampled'] / costs['bare span, sampler off']:.2f} x",
+        "1.4 x",
+        "1.2 x",
+    )
+    row(
+        "no provider - PocketFlow alone",
+        f"+{costs['no provider'] - costs['PocketFlow alone']:.2f} us",
+        "+3 us",
+        "+1.5 us",
+    )
     sizes = growth_with_value_size(max(arguments.rounds // 5, 3))
     row("value of 10 MB / value of 1 KB", f"{sizes[10_000_000] / sizes[1_000]:.2f} x", "1.1 x", "1.0 x")
     early, late = memory_of_long_flow(arguments.visits)

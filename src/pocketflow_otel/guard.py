@@ -1,10 +1,11 @@
 """The one guard between our code and the user's program.
 
-Whatever goes wrong in ours is counted and logged once; the program does not notice. Our own tests set `reraise`, so that
-nothing is hidden from them.
+Whatever goes wrong in ours is counted and logged once; the program does not notice. Our own tests set `reraise`, so
+that nothing is hidden from them.
 """
 
 import logging
+import sys
 from typing import Final
 
 _logger: Final = logging.getLogger("pocketflow_otel")
@@ -29,10 +30,10 @@ class Guard:
             doing: What was being done, for the log.
         """
         if self.reraise:
-            raise  # noqa: PLE0704 - called from except blocks only
+            raise
         self.failures += 1
         if self.failures == 1:
-            _logger.warning("pocketflow-otel failed while %s; your program goes on", doing, exc_info=True)
+            _logger.warning("pocketflow-otel failed while %s; your program goes on", doing, exc_info=sys.exc_info())
 
 
 guard: Final = Guard()

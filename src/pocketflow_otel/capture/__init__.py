@@ -1,0 +1,1 @@
+"""What is recorded of values, of the shared store and of printed text, and how it is kept private."""

@@ -56,7 +56,7 @@ def encode(
     """
     try:
         return _encoded(value, max_bytes, redactor, SeenSecrets() if seen is None else seen, key)
-    except Exception:  # noqa: BLE001 - the value may be changing in another thread, or belong to a broken library
+    except Exception:
         guard.caught("rendering a value")
         return _fallback(value, max_bytes)
 
@@ -98,7 +98,7 @@ def _fallback(value: Any, max_bytes: int) -> Encoded:
     return Encoded(text if len(text.encode()) <= max_bytes else '""', truncated=True)
 
 
-def printed(  # noqa: PLR0917 - the first three are one text
+def printed(
     head: str, tail: str, dropped: int, max_bytes: int, redactor: Redactor, seen: SeenSecrets | None = None
 ) -> Encoded:
     """Renders printed text, of which the middle is left out where it is too long.
@@ -117,14 +117,12 @@ def printed(  # noqa: PLR0917 - the first three are one text
     """
     try:
         return _printed(head, tail, dropped, max_bytes, redactor, SeenSecrets() if seen is None else seen)
-    except Exception:  # noqa: BLE001 - a program's output must never be what stops it
+    except Exception:
         guard.caught("rendering printed text")
         return Encoded("", truncated=True)
 
 
-def _printed(  # noqa: PLR0917 - the first three are one text
-    head: str, tail: str, dropped: int, max_bytes: int, redactor: Redactor, seen: SeenSecrets
-) -> Encoded:
+def _printed(head: str, tail: str, dropped: int, max_bytes: int, redactor: Redactor, seen: SeenSecrets) -> Encoded:
     if not dropped:
         text = head + tail
         # More than this would be masked for nothing.
@@ -170,7 +168,7 @@ def plain(text: str, max_bytes: int, redactor: Redactor, seen: SeenSecrets | Non
             return Encoded(shown, truncated=False)
         room = max_bytes - len(ELLIPSIS.encode())
         return Encoded(first_bytes(shown, room) + ELLIPSIS if room >= 0 else "", truncated=True)
-    except Exception:  # noqa: BLE001 - a message must never be what stops the program
+    except Exception:
         guard.caught("rendering a message")
         return Encoded("", truncated=True)
 
@@ -179,6 +177,6 @@ def safe_key(key: object, redactor: Redactor, seen: SeenSecrets | None = None) -
     """Renders a key of the store, masked and at most 128 characters long: a text as it is, others by what they are."""
     try:
         return Pruner(redactor, SeenSecrets() if seen is None else seen, masking=True).key(key)
-    except Exception:  # noqa: BLE001 - a key may be anything that has a hash
+    except Exception:
         guard.caught("rendering a key")
         return f"<{shape(key)}>"

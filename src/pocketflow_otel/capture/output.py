@@ -1,7 +1,7 @@
 """What a node printed, without taking anything away from where it was going.
 
-One proxy stands in for each of ``sys.stdout`` and ``sys.stderr``. It passes everything on at once and unchanged, and then
-asks the current context which node is running. That is right under threads and asyncio, where exchanging ``sys.stdout``
+One proxy stands in for each of ``sys.stdout`` and ``sys.stderr``. It passes everything on at once and unchanged, and
+then asks the current context which node is running. That is right under threads and asyncio, where exchanging ``sys.stdout``
 for each node mixes the nodes' output up and leaves it exchanged.
 """
 
@@ -29,8 +29,8 @@ class Printed:
         bytes: Bytes in UTF-8.
     """
 
-    __slots__ = ("_at_line_start", "_head", "_head_length", "_keep", "_line_ends", "_lock", "_tail", "_tail_length", "bytes",
-                 "dropped")  # fmt: skip
+    __slots__ = ("_at_line_start", "_head", "_head_length", "_keep", "_line_ends", "_lock", "_tail", "_tail_length",
+                 "bytes", "dropped")  # fmt: skip
 
     def __init__(self, keep_bytes: int) -> None:
         self.bytes = 0
@@ -125,7 +125,7 @@ class ListeningStream:
         if ear.active.get(name) is self:
             try:
                 ear.listener(name, text)
-            except Exception:  # noqa: BLE001 - the guard decides
+            except Exception:
                 guard.caught("noting printed text")
         return written
 
@@ -193,6 +193,6 @@ class OutputListener:
     def remove(self) -> None:
         """Gives the program its streams back, unless it has put others in their place meanwhile."""
         for name in _NAMES:
-            proxy = self._ear.active.pop(name, None)
+            proxy: Any = self._ear.active.pop(name, None)
             if proxy is not None and getattr(sys, name, None) is proxy:
                 setattr(sys, name, proxy.__pocketflow_wrapped__)

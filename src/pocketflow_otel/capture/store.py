@@ -1,7 +1,6 @@
 """What changed in the shared store between two moments.
 
-A `Snapshot` is a shallow copy of the store, and for each container in it the identities of what it holds, up to a bound.
-Comparing a later copy tells which keys were added, removed, given another value, or changed in place. No user code runs
+A `Snapshot` is a shallow copy of the store, and for each container in it what it holds, up to a bound. Comparing a later copy tells which keys were added, removed, given another value, or changed in place. No user code runs
 (no ``==``, ``repr``, ``len`` or iteration of the program's own types), nothing is copied deeply, and the cost does not
 depend on how large a value is.
 
@@ -16,8 +15,8 @@ import weakref
 from collections import UserDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import compress, islice
-from operator import is_, is_not
+from itertools import islice
+from operator import is_
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -119,7 +118,7 @@ def _read_mapping(store: Any) -> _Store | None:
             return {key: store[key] for key in keys} if len(keys) <= MOST_KEYS else None
         except RuntimeError:
             continue
-        except Exception:  # noqa: BLE001 - the store is the user's class
+        except Exception:
             return None
     return None
 
@@ -303,7 +302,7 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _compare_keys(before: _Store, now: _Store) -> list[Change]:
-    """Compares stores whose keys differ. A key that is no text is known by its identity: its hash is the user's code."""
+    """Compares stores whose keys differ. Of a key that is no text the hash is the user's code: its identity counts."""
     changes: list[Change] = []
     olds = {key if type(key) is str else _Key(key): value for key, value in before.items()}
     for key, new in now.items():
@@ -410,10 +409,7 @@ def flatten(value: Any, depth: int, most: int) -> list[Any] | None:
     """
     reader = _READERS.get(type(value)) or _reader_of(type(value))
     try:
-        if reader is None:
-            items = _parts(value, most) if depth > 1 else None
-        else:
-            items = reader(value, most)
+        items = reader(value, most) if reader is not None else _parts(value, most) if depth > 1 else None
     except RuntimeError:  # another thread changes it right now
         return [object()]
     if items is None or depth <= 1:

@@ -10,7 +10,6 @@ Nothing in this file knows about tracing. Run it as it is, then with eyes::
     pocketflow-otel run -m pocketflow_otel.demo.agent
 """
 # mypy: disallow-subclassing-any=False, warn-return-any=False
-# ruff: noqa: ARG002, D102, T201 - the signatures are PocketFlow's, and a program may print.
 
 import asyncio
 import sys

@@ -1,7 +1,7 @@
 """Tells whose a change of the store is, where several nodes may have written to it in the same time.
 
-A node has a *window* on the store while it may write: in ``prep`` and ``post`` where others may run in between, else for
-its whole visit. Two windows of different branches on one store that overlap make both nodes' changes ``shared``.
+A node has a *window* on the store while it may write: in ``prep`` and ``post`` where others may run in between, else
+for its whole visit. Two windows of different branches on one store that overlap make both nodes' changes ``shared``.
 """
 
 from __future__ import annotations

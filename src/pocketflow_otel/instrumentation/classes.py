@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.capture.instances import attributes_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KINDS: Final = {
     "Node": "",
@@ -64,16 +66,13 @@ class Classes:
     """Looks classes up, holding none of them alive: programs define classes in functions, again and again."""
 
     def __init__(self) -> None:
-        self._library: dict[str, list[type]] = {}
+        self._roots: list[type] = []
         self._infos: dict[int, ClassInfo] = {}
         self._alive: dict[int, weakref.ref[type]] = {}
 
     def add_library(self, base: type) -> None:
-        """Learns the classes of one copy of PocketFlow from their root."""
-        for cls in (base, *walk_subclasses(base)):
-            # A user's class may be called Node as well; PocketFlow's own stand in the root's module.
-            if cls.__name__ in KINDS and cls.__module__ == base.__module__:
-                self._library.setdefault(cls.__name__, []).append(cls)
+        """Learns one copy of PocketFlow by its root; its other classes may be yet to be made."""
+        self._roots.append(base)
 
     def info(self, cls: type) -> ClassInfo:
         """What is known of a class; remembered for as long as it lives."""
@@ -90,9 +89,9 @@ class Classes:
 
     def _look_at(self, cls: type) -> ClassInfo:
         mro = type.mro(cls)
-        own = next((base for base in mro if base in self._library.get(base.__name__, ())), None)
+        own = next(filter(self._is_library, mro), None)
         library_name = own.__name__ if own is not None else ""
-        loops = [index for index, base in enumerate(mro) if base in self._named(_BATCH_NODES)]
+        loops = [index for index, base in enumerate(mro) if self._is_library(base) and base.__name__ in _BATCH_NODES]
         is_flow = library_name.endswith("Flow")
         return ClassInfo(
             name=safe_class_name(cls),
@@ -110,12 +109,14 @@ class Classes:
 
     def _overrides(self, mro: list[type], names: tuple[str, ...]) -> bool:
         """Whether one of a flow's methods is the user's."""
-        library = self._named(tuple(KINDS))
         definers = (next((base for base in mro if name in base.__dict__), None) for name in names)
-        return any(definer is not None and definer not in library for definer in definers)
+        return any(definer is not None and not self._is_library(definer) for definer in definers)
 
-    def _named(self, names: tuple[str, ...]) -> list[type]:
-        return [cls for name in names for cls in self._library.get(name, ())]
+    def _is_library(self, cls: type) -> bool:
+        # A user's class may be called Node as well; PocketFlow's own stand in the root's module.
+        if cls.__name__ not in KINDS:
+            return False
+        return any(cls.__module__ == root.__module__ and root in type.mro(cls) for root in self._roots)
 
 
 def walk_subclasses(base: type) -> list[type]:
@@ -123,7 +124,8 @@ def walk_subclasses(base: type) -> list[type]:
     found: dict[type, None] = {}
     waiting = [base]
     while waiting:
-        for cls in type.__subclasses__(waiting.pop(0)):
+        subclasses: list[type] = type.__subclasses__(waiting.pop(0))
+        for cls in subclasses:
             if cls not in found:
                 found[cls] = None
                 waiting.append(cls)

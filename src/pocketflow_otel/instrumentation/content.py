@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture import encoding, redaction
-from pocketflow_otel.capture.encoding import Encoded
-from pocketflow_otel.capture.output import Printed
 from pocketflow_otel.capture.store import read_store
+
+if TYPE_CHECKING:
+    from pocketflow_otel.capture.encoding import Encoded
+    from pocketflow_otel.capture.output import Printed
 
 _SIZED: Final = (list, tuple, dict, set, frozenset, str, bytes, range)
 
@@ -74,12 +76,11 @@ def noted_key(visit: Any, key: object, value: Any) -> str:
     name, is_secret = tracing.safe_name(key)
     if is_secret or visit.place.policy.any_content:
         redaction.remember({key: value} if type(key) is str else value, tracing.redactor, seen)
-    return seen.mask(name) if seen else name
+    masked: str = seen.mask(name) if seen else name
+    return masked
 
 
-def tell_printed(
-    visit: Any, streams: dict[str, Printed], attributes: dict[str, Any], truncated: list[str]
-) -> None:
+def tell_printed(visit: Any, streams: dict[str, Printed], attributes: dict[str, Any], truncated: list[str]) -> None:
     """Writes what was printed, and how much, into a span's attributes."""
     outlet = visit.place.policy.output
     for stream, printed in streams.items():

@@ -1,20 +1,26 @@
 """Finds PocketFlow: the installed package, and copies of its hundred lines under any module name.
 
-"Just copy the source" is how PocketFlow's README offers it, so what counts is the classes a module defines. Modules that
-are loaded already are looked at; those imported later are recognised by their source as they are found, and looked at
-once they have run.
+"Just copy the source" is how PocketFlow's README offers it, so what counts is the classes a module defines. Modules
+that are loaded already are looked at; those imported later are recognised by their source as they are found, and looked at
+once they have run. A program's own file may hold them too: nobody is told when that has run, so there its classes are
+watched as they are made.
 """
 
 from __future__ import annotations
 
-import importlib.machinery
+import builtins
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pocketflow_otel.guard import guard
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+    import importlib.machinery
+    from collections.abc import Callable, Iterator, Sequence
 
 _LARGEST_COPY_BYTES: Final = 256 * 1024
 _STDLIB: Final = sysconfig.get_path("stdlib")
@@ -48,11 +54,16 @@ class CopyFinder:
 
     It asks the finders after it and hands on what they found. Only a module that looks like a PocketFlow gets a loader
     of ours around its own, so that no other import runs through our code.
+
+    Args:
+        modules: Names of modules that hold a PocketFlow, whatever their source looks like.
+        found: Called with the root class of each PocketFlow.
     """
 
     def __init__(self, modules: Sequence[str], found: Callable[[type], None]) -> None:
         self._modules = frozenset(modules)
         self._found = found
+        self._main = _ClassWatch(found)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -64,18 +75,22 @@ class CopyFinder:
             if spec is not None:
                 try:
                     if spec.loader is not None and (name in self._modules or _source_looks_like_pocketflow(spec)):
-                        spec.loader = _TellingLoader(spec.loader, self._found)
-                except Exception:  # noqa: BLE001 - the guard decides
+                        spec.loader = cast("Loader", _TellingLoader(spec.loader, self._found, self._main))
+                except Exception:
                     guard.caught(f"looking at module {name}")
                 return spec
         return None
 
     def install(self) -> None:
-        """Puts this finder first."""
+        """Puts this finder first, and watches the program's own file if that is still to run and holds a PocketFlow."""
         sys.meta_path.insert(0, self)
+        script = _script_to_come()
+        if script is not None and _looks_like_pocketflow(script):
+            self._main.install()
 
     def remove(self) -> None:
         """Takes this finder out."""
+        self._main.remove()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
@@ -86,23 +101,86 @@ def _source_looks_like_pocketflow(spec: importlib.machinery.ModuleSpec) -> bool:
         return False
     if origin.startswith(_STDLIB) and "site-packages" not in origin:
         return False
+    return _looks_like_pocketflow(origin)
+
+
+def _looks_like_pocketflow(path: str) -> bool:
     try:
-        with open(origin, "rb") as file:
+        with Path(path).open("rb") as file:
             source = file.read(_LARGEST_COPY_BYTES)
-    except OSError:
+    except (OSError, ValueError):
         return False
     return all(mark in source for mark in _SOURCE_MARKS)
+
+
+def _script_to_come() -> str | None:
+    """The program's file, while the interpreter is starting and has not run it yet."""
+    if getattr(sys.modules.get("__main__"), "__spec__", None) is not None or hasattr(
+        sys.modules["__main__"], "__file__"
+    ):
+        return None
+    return next((argument for argument in sys.orig_argv[1:] if argument.endswith(".py")), None)
+
+
+class _ClassWatch:
+    """Watches classes being made until there is a PocketFlow among them."""
+
+    def __init__(self, found: Callable[[type], None]) -> None:
+        self._found = found
+        self._make_class: Any = None
+
+    def install(self) -> None:
+        """Begins to watch."""
+        if self._make_class is not None:
+            return
+        self._make_class = make_class = builtins.__build_class__
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            cls = make_class(*args, **kwargs)
+            self._look_at(cls)
+            return cls
+
+        self._watched = watched
+        builtins.__build_class__ = watched
+
+    def remove(self) -> None:
+        """Stops watching."""
+        if self._make_class is not None and builtins.__build_class__ is self._watched:
+            builtins.__build_class__ = self._make_class
+            self._make_class = None
+
+    def _look_at(self, cls: Any) -> None:
+        try:
+            if isinstance(cls, type) and cls.__name__ == "Flow":
+                for base in type.mro(cls):
+                    if base.__name__ == "BaseNode" and base_node_of(_module_with(base, cls)) is base:
+                        self.remove()
+                        self._found(base)
+        except Exception:
+            guard.caught("looking at a class")
+
+
+def _module_with(base: type, flow: type) -> ModuleType:
+    module = ModuleType("classes")
+    module.__dict__.update(BaseNode=base, Flow=flow)
+    return module
 
 
 class _TellingLoader:
     """Runs a module with its own loader, puts that loader back, and tells of the PocketFlow in it."""
 
-    def __init__(self, loader: Any, found: Callable[[type], None]) -> None:
+    def __init__(self, loader: Any, found: Callable[[type], None], main: _ClassWatch) -> None:
         self._loader = loader
         self._found = found
+        self._main = main
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
+
+    def get_code(self, name: str) -> Any:
+        """The module's code, for ``python -m`` to run as ``__main__`` by itself."""
+        self._main.install()
+        return self._loader.get_code(name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         """Creates the module as its own loader does."""
@@ -119,5 +197,5 @@ class _TellingLoader:
             base = base_node_of(sys.modules.get(module.__name__, module))
             if base is not None:
                 self._found(base)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught(f"instrumenting module {module.__name__}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import traceback
+from pathlib import Path
 from typing import Any, Final
 
 import wrapt
 
 _MAX_TRACE: Final = 8 * 1024
-_OURS: Final = (
-    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
-    os.path.dirname(os.path.abspath(wrapt.__file__)) + os.sep,
+_OURS: Final = tuple(
+    f"{folder}{os.sep}" for folder in (Path(__file__).absolute().parents[1], Path(wrapt.__file__).absolute().parent)
 )
 
 
@@ -29,7 +29,7 @@ def message(error: BaseException) -> str:
     """What an exception says; empty if it can't."""
     try:
         text: Any = str(error)
-    except Exception:  # noqa: BLE001 - __str__ is the user's code
+    except Exception:
         return ""
     return text if isinstance(text, str) else ""
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
-
-from opentelemetry.context import Context
+from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel import semconv
 from pocketflow_otel.instrumentation import content, graph
-from pocketflow_otel.instrumentation.classes import ClassInfo
 from pocketflow_otel.instrumentation.places import Places
-from pocketflow_otel.instrumentation.scopes import Scope
-from pocketflow_otel.instrumentation.tracing import Tracing
 from pocketflow_otel.instrumentation.visits import Visit
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from pocketflow_otel.instrumentation.classes import ClassInfo
+    from pocketflow_otel.instrumentation.scopes import Scope
+    from pocketflow_otel.instrumentation.tracing import Tracing
 
 
 class FlowRun(Visit):

@@ -1,6 +1,7 @@
 """A flow's graph: which nodes it holds, how they are called, and where they are defined.
 
-PocketFlow copies a node before each visit, so a node is recognised by its ``successors``: the copies share that one dict.
+PocketFlow copies a node before each visit, so a node is recognised by its ``successors``: the copies share that
+one dict.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pocketflow_otel.capture.instances import instance_attributes
-from pocketflow_otel.instrumentation.classes import Classes
+
+if TYPE_CHECKING:
+    from pocketflow_otel.instrumentation.classes import Classes
 
 MAX_GRAPH_BYTES: Final = 16 * 1024
 _MAX_NODES: Final = 1000

@@ -1,19 +1,17 @@
 """The patch table: which of PocketFlow's methods are hooked, and what each hook does.
 
-Every hook asks whether a scope begins with this call; if none does it calls through. The questions are answered below, by
-what the current scope is: a method reached through ``super()`` belongs to the scope that the method calling it began.
+Every hook asks whether a scope begins with this call; if none does it calls through. The questions are answered below,
+by what the current scope is: a method reached through ``super()`` belongs to the scope that the method calling it began.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
-from opentelemetry.context import Context
 
-from pocketflow_otel.instrumentation.classes import ClassInfo
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.flows import FlowRun
 from pocketflow_otel.instrumentation.patching import ClassPatcher, HookFactory, Method
@@ -21,6 +19,11 @@ from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orche
 from pocketflow_otel.instrumentation.selection import Level
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.visits import Visit
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from pocketflow_otel.instrumentation.classes import ClassInfo
 
 _Arguments = tuple[Any, ...]
 _Keywords = dict[str, Any]
@@ -154,14 +157,14 @@ class Hooks:
         visit.exec_began(args[0] if args else next(iter(kwargs.values()), None))
         return _ExecPhase(visit)
 
-    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002
+    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:
         around = otel_context.get_current()
         trial = _trial_of(around.get(SCOPE), instance)
         if trial is None or type(trial.max_retries) is not int or trial.max_retries <= 1:
             return None
         return Attempt(trial, around)
 
-    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:  # noqa: ARG002
+    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
         trial = _trial_of(otel_context.get_value(SCOPE), instance)
         return None if trial is None else _FallbackPhase(trial)
 
@@ -170,7 +173,7 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             scope = begin(owner, self, args, kwargs)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught("beginning a span")
             scope = None
         if scope is None:
@@ -190,7 +193,7 @@ def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             scope = begin(owner, self, args, kwargs)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught("beginning a span")
             scope = None
         if scope is None:
@@ -207,7 +210,7 @@ def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
 
 
 def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
-    """For a plain function under an async method's name: what it returns is awaited in the scope, if it is a coroutine."""
+    """For a plain function under an async method's name: a coroutine that it returns is awaited in the scope."""
 
     async def awaiting(promise: Any) -> Any:
         return await promise
@@ -250,13 +253,13 @@ class _ExecPhase:
     def finish(self, result: Any) -> None:
         try:
             self._visit.exec_returned(result)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught("recording the end of exec")
 
-    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
+    def fail(self, error: BaseException) -> None:
         try:
             self._visit.exec_is_over()
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught("recording the end of exec")
 
 
@@ -268,10 +271,10 @@ class _FallbackPhase:
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
 
-    def finish(self, result: Any) -> None:  # noqa: ARG002 - _exec returns it
+    def finish(self, result: Any) -> None:
         self._trial.fallback = True
 
-    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
+    def fail(self, error: BaseException) -> None:
         self._trial.fallback = False
 
 

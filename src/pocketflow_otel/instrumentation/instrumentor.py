@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.output import OutputListener
-from pocketflow_otel.instrumentation.discovery import CopyFinder, base_node_of, loaded_copies
 from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation.discovery import CopyFinder, base_node_of, loaded_copies
 from pocketflow_otel.instrumentation.hooks import Hooks
 from pocketflow_otel.instrumentation.metrics import Metrics
 from pocketflow_otel.instrumentation.tracing import Tracing
 from pocketflow_otel.instrumentation.visits import current_scope
 from pocketflow_otel.options import DeclarativeOptions, resolve
 from pocketflow_otel.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _logger: Final = logging.getLogger("pocketflow_otel")
 
@@ -29,8 +31,8 @@ _PROVIDERS: Final = ("tracer_provider", "meter_provider", "logger_provider")
 class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Traces every flow and node of PocketFlow, in the package and in copies of it, now loaded or later.
 
-    ``instrument()`` takes ``tracer_provider``, ``meter_provider`` and ``logger_provider``, which default to the program's
-    own, and the options of `pocketflow_otel.options.Options`. It never raises: what makes no sense is logged and left
+    ``instrument()`` takes ``tracer_provider``, ``meter_provider`` and ``logger_provider``, which default to the
+    program's own, and the options of `pocketflow_otel.options.Options`. It never raises: what makes no sense is logged and left
     out. ``uninstrument()`` puts back everything as it was.
     """
 
@@ -119,5 +121,3 @@ def _attach_requested_processors(provider: Any) -> None:
         return
     for make in requested.drain():
         add_span_processor(make())
-
-

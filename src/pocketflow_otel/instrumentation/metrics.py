@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
-
-from opentelemetry.metrics import Meter
+from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel import semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.metrics import Meter
 
 # Seconds. The GenAI conventions' advice for durations of model operations, which flows are made of.
 _BUCKETS: Final = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import wrapt
 
-from pocketflow_otel.instrumentation.classes import walk_subclasses
 from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation.classes import walk_subclasses
 
 Method = Callable[..., Any]
 """A method as its class holds it: it takes the instance first."""
@@ -31,19 +31,30 @@ _ORIGINAL: Final = "__pocketflow_original__"
 _lock: Final = threading.Lock()
 
 
-class _BoundPatch(wrapt.BoundFunctionWrapper):  # type: ignore[misc]
+class _BoundPatch(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
     """A hooked method that is no plain function, of an instance or class; pickled by name, as the plain one is."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        patch = self._self_parent
-        owner = self._self_instance if self._self_instance is not None else patch._self_patched_class
-        return getattr, (owner, patch._self_patched_name)
+        cls, name = self._self_parent.place
+        return getattr, (cls if self._self_instance is None else self._self_instance, name)
 
 
-class _Patch(wrapt.FunctionWrapper):  # type: ignore[misc]
+class _Patch(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     """A hooked static or class method or callable object, as it stands in its class."""
 
     __bound_function_wrapper__ = _BoundPatch
+    # wrapt keeps attributes of this prefix on the wrapper; others it hands to what is wrapped.
+    _self_patched_class: type
+    _self_patched_name: str
+
+    @property
+    def place(self) -> tuple[type, str]:
+        """Where it stands: the class, and the name there."""
+        return self._self_patched_class, self._self_patched_name
+
+    def stand_in(self, cls: type, name: str) -> None:
+        """Notes where it stands."""
+        self._self_patched_class, self._self_patched_name = cls, name
 
 
 def _patch_of(cls: type, name: str, original: Any, factory: HookFactory) -> Any:
@@ -60,7 +71,7 @@ def _patch_of(cls: type, name: str, original: Any, factory: HookFactory) -> Any:
         return factory(cls, lambda _, *args, **kwargs: wrapped(*args, **kwargs), is_async)(instance, *args, **kwargs)
 
     patch = _Patch(original, call)
-    patch._self_patched_class, patch._self_patched_name = cls, name
+    patch.stand_in(cls, name)
     return patch
 
 
@@ -144,14 +155,14 @@ class _SubclassWatch(classmethod):  # type: ignore[type-arg]
 def _watch_subclasses(cls: type, patch_class: Callable[[type], None]) -> None:
     original = cls.__dict__.get("__init_subclass__")
 
-    def __init_subclass__(subclass: type, **kwargs: Any) -> None:  # noqa: N807
+    def __init_subclass__(subclass: type, **kwargs: Any) -> None:
         if original is not None:
             original.__get__(None, subclass)(**kwargs)
         else:
-            super(cls, subclass).__init_subclass__(**kwargs)
+            super(cls, subclass).__init_subclass__(**kwargs)  # type: ignore[arg-type]
         try:
             patch_class(subclass)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught(f"instrumenting class {subclass!r}")
 
     watch = _SubclassWatch(__init_subclass__)

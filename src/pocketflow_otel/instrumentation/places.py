@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel import semconv
 from pocketflow_otel.instrumentation import graph
-from pocketflow_otel.instrumentation.classes import ClassInfo
-from pocketflow_otel.instrumentation.selection import Level
-from pocketflow_otel.instrumentation.tracing import Tracing
+
+if TYPE_CHECKING:
+    from pocketflow_otel.instrumentation.classes import ClassInfo
+    from pocketflow_otel.instrumentation.tracing import Tracing
 
 
 class Place:

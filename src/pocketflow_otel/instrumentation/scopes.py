@@ -7,10 +7,9 @@ context, and in the proxies of stdout and stderr.
 
 from __future__ import annotations
 
-from contextvars import Token
 from itertools import count
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -19,10 +18,14 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.encoding import plain
-from pocketflow_otel.capture.redaction import SeenSecrets
-from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from pocketflow_otel.capture.redaction import SeenSecrets
 
 _MAX_MESSAGE: Final = 2048
 _MAX_STACK: Final = 16 * 1024
@@ -93,7 +96,7 @@ class Scope:
         """Whether this process began it: after a fork, the child has scopes that are its parent's to end."""
         return self._generation is self.tracing.generation
 
-    def finish(self, result: Any = None) -> None:  # noqa: ARG002 - what a method returned matters to some scopes
+    def finish(self, result: Any = None) -> None:
         """Ends the scope after its method has returned."""
         self.end()
 
@@ -102,7 +105,7 @@ class Scope:
         try:
             if self.is_ours_to_end:
                 self.note_error(error, with_trace=True)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught("recording an error")
         self.end()
 
@@ -112,7 +115,7 @@ class Scope:
             self.leave()
             if self.span is not INVALID_SPAN and self.is_ours_to_end:
                 self.span.end()
-        except Exception:  # noqa: BLE001 - span processors are the user's
+        except Exception:
             guard.caught("ending a span")
         # The context holds the scope: without this each scope would have to wait for the garbage collector.
         self.context = _NO_CONTEXT
@@ -187,6 +190,7 @@ class Trial(Scope):
         self.wait = wait
         self.attempts = 0
         self.fallback = False
+        self.last_try_ended = 0.0
 
     def attempt_attributes(self) -> dict[str, Any]:
         """What is told of the tries; nothing where there was one and no more were allowed."""
@@ -260,7 +264,7 @@ class Attempt(Scope):
             if self.is_ours_to_end:
                 retried = isinstance(error, Exception) and self._number < self._trial.max_retries
                 self.note_error(error, with_trace=not retried)
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught("recording a failed try")
         self.end()
 

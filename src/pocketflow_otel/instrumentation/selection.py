@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
 from fnmatch import translate
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Level(enum.Enum):
@@ -38,7 +40,7 @@ class Selection:
         self.decides: Final = bool(include or exclude or detailed)
 
     def level(self, name: str, class_name: str, *, outermost: bool = False) -> Level:
-        """The level of a flow or node. An outermost flow holds its trace together, so only ``exclude`` leaves it out."""
+        """The level of a flow or node. An outermost flow holds its trace together: only ``exclude`` leaves it out."""
         if not self.decides:
             return Level.NORMAL
         names = (name, class_name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
-from pocketflow_otel.capture.encoding import Encoded
 from pocketflow_otel.capture.shapes import shape
 from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot, count_keys, read_store
 from pocketflow_otel.instrumentation import content
+
+if TYPE_CHECKING:
+    from pocketflow_otel.capture.encoding import Encoded
 
 _NAMES_FOR_EACH_SHAPE: Final = 8
 """Names of changed keys cost little, and tell who wrote a key: more of them are listed than shapes."""

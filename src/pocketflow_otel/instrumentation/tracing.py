@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import weakref
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord
-from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import Tracer
 
 from pocketflow_otel.capture.encoding import safe_key
 from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
 from pocketflow_otel.instrumentation.attribution import StoreWatches
 from pocketflow_otel.instrumentation.classes import Classes
-from pocketflow_otel.instrumentation.metrics import Metrics
 from pocketflow_otel.instrumentation.selection import Level, Selection
 from pocketflow_otel.options import ContentMode, Options
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Tracer
+
+    from pocketflow_otel.instrumentation.metrics import Metrics
 
 _TRACES_REMEMBERED: Final = 256
 _NAMES_REMEMBERED: Final = 4096
@@ -61,7 +64,8 @@ def _policy(options: Options, *, detailed: bool) -> Policy:
             mode = ContentMode.SPAN_ONLY
         outlets.append(None if mode is ContentMode.NO_CONTENT else Outlet(mode.on_spans, mode.on_events))
     depth = max(options.store_depth, _DETAILED_DEPTH) if detailed else options.store_depth
-    return Policy(*outlets, any_content=any(outlets), store_depth=depth)
+    values, output, io = outlets
+    return Policy(values, output, io, any(outlets), depth)
 
 
 class Tracing:
@@ -82,9 +86,7 @@ class Tracing:
         self.selection = Selection(options.include, options.exclude, options.detailed)
         self.watches = StoreWatches()
         self.generation = object()
-        self.redactor = (
-            Redactor(hook=options.redact) if callable(options.redact) else Redactor(patterns=options.redact)
-        )
+        self.redactor = Redactor(hook=options.redact) if callable(options.redact) else Redactor(patterns=options.redact)
         self.max_value_bytes = options.max_value_bytes
         self.max_store_keys = options.max_store_keys
         self._logger = logger

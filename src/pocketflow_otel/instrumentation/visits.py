@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
-from opentelemetry.context import Context
 
 from pocketflow_otel import semconv
-from pocketflow_otel.capture.encoding import Encoded
 from pocketflow_otel.capture.output import Printed
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
-from pocketflow_otel.instrumentation.attribution import StoreWatch
-from pocketflow_otel.instrumentation.classes import ClassInfo
 from pocketflow_otel.instrumentation.places import Place
 from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, Trial, numbers
 from pocketflow_otel.instrumentation.store_delta import StoreDelta
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from pocketflow_otel.capture.encoding import Encoded
+    from pocketflow_otel.instrumentation.attribution import StoreWatch
+    from pocketflow_otel.instrumentation.classes import ClassInfo
 
 _LEAST_SECONDS: Final = 0.0001
 
@@ -207,7 +210,7 @@ class Visit(Trial):
                     self.span.set_attributes(self.known_at_end(ended, result, returned=True))
                 if self.orchestration is not None:
                     self.orchestration.previous = self.place.name
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught(f"recording {self.place.span_name}")
         self.end()
 
@@ -219,7 +222,7 @@ class Visit(Trial):
                 self.over(ended, errors.error_type(error))
                 if self.recording:
                     self.span.set_attributes(self.known_at_end(ended, None, returned=False))
-        except Exception:  # noqa: BLE001 - the guard decides
+        except Exception:
             guard.caught(f"recording {self.place.span_name}")
         super().fail(error)
 
@@ -234,7 +237,7 @@ class Visit(Trial):
             try:
                 self.close_window()
                 if self.delta:
-                    self._hand_changes_on()
+                    self._hand_on(self.delta)
             finally:
                 if self._watch_is_own:
                     self.tracing.watches.release(self._watch)
@@ -242,12 +245,12 @@ class Visit(Trial):
             self.count_retries(self.attempts)
         self.record_metrics(ended - self._started, error)
 
-    def _hand_changes_on(self) -> None:
+    def _hand_on(self, delta: StoreDelta) -> None:
         flow = self.orchestration.flow if self.orchestration is not None else None
         while flow is not None and flow.is_transparent:
             flow = flow.orchestration.flow if flow.orchestration is not None else None
         if flow is not None and flow.delta is not None and flow.store is self.store:
-            self.delta.hand_to(flow.delta)
+            delta.hand_to(flow.delta)
 
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the visit's metrics."""
@@ -334,5 +337,3 @@ class Visit(Trial):
 def current_scope() -> Any:
     """The innermost scope, if any."""
     return otel_context.get_value(SCOPE)
-
-
