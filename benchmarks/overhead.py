@@ -1,8 +1,8 @@
 """What tracing costs: a node step traced, as multiples of a bare OpenTelemetry span around the same step.
 
 Run it with ``python3 dev.py run python benchmarks/overhead.py``. Rounds of all variants alternate in one process; what
-is printed are medians of the CPU time of the calling thread, and their ratios. Machines differ and are shared, so only ratios from one
-run compare.
+is printed are medians of the CPU time of the calling thread, and their ratios. Machines differ and are shared, so only
+ratios from one run compare.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Guard:
             doing: What was being done, for the log.
         """
         if self.reraise:
-            raise
+            raise  # noqa: PLE0704 - called from except blocks only
         self.failures += 1
         if self.failures == 1:
             _logger.warning("pocketflow-otel failed while %s; your program goes on", doing, exc_info=sys.exc_info())

@@ -68,7 +68,7 @@ def _whole_number(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
             if isinstance(value, (bool, float)):
-                raise TypeError
+                raise TypeError  # noqa: TRY301
             number = int(value)
         except (TypeError, ValueError):
             raise ValueError("expected a whole number") from None

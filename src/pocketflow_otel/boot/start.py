@@ -24,7 +24,7 @@ def start(arguments: Mapping[str, Any]) -> None:
 
             configure(**arguments)
             tracebacks.install()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the program is to run
         from pocketflow_otel.export import problems
 
         problems.report("tracing could not start", f"{type(error).__name__}: {error}")

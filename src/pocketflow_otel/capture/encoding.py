@@ -56,7 +56,7 @@ def encode(
     """
     try:
         return _encoded(value, max_bytes, redactor, SeenSecrets() if seen is None else seen, key)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the value may be changing in another thread, or belong to a broken library
         guard.caught("rendering a value")
         return _fallback(value, max_bytes)
 
@@ -117,7 +117,7 @@ def printed(
     """
     try:
         return _printed(head, tail, dropped, max_bytes, redactor, SeenSecrets() if seen is None else seen)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a program's output must never be what stops it
         guard.caught("rendering printed text")
         return Encoded("", truncated=True)
 
@@ -168,7 +168,7 @@ def plain(text: str, max_bytes: int, redactor: Redactor, seen: SeenSecrets | Non
             return Encoded(shown, truncated=False)
         room = max_bytes - len(ELLIPSIS.encode())
         return Encoded(first_bytes(shown, room) + ELLIPSIS if room >= 0 else "", truncated=True)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a message must never be what stops the program
         guard.caught("rendering a message")
         return Encoded("", truncated=True)
 
@@ -177,6 +177,6 @@ def safe_key(key: object, redactor: Redactor, seen: SeenSecrets | None = None) -
     """Renders a key of the store, masked and at most 128 characters long: a text as it is, others by what they are."""
     try:
         return Pruner(redactor, SeenSecrets() if seen is None else seen, masking=True).key(key)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a key may be anything that has a hash
         guard.caught("rendering a key")
         return f"<{shape(key)}>"

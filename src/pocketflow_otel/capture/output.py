@@ -1,8 +1,8 @@
 """What a node printed, without taking anything away from where it was going.
 
 One proxy stands in for each of ``sys.stdout`` and ``sys.stderr``. It passes everything on at once and unchanged, and
-then asks the current context which node is running. That is right under threads and asyncio, where exchanging ``sys.stdout``
-for each node mixes the nodes' output up and leaves it exchanged.
+then asks the current context which node is running. That is right under threads and asyncio, where exchanging
+``sys.stdout`` for each node mixes the nodes' output up and leaves it exchanged.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class ListeningStream:
         if ear.active.get(name) is self:
             try:
                 ear.listener(name, text)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the guard decides
                 guard.caught("noting printed text")
         return written
 
@@ -193,6 +193,7 @@ class OutputListener:
     def remove(self) -> None:
         """Gives the program its streams back, unless it has put others in their place meanwhile."""
         for name in _NAMES:
-            proxy: Any = self._ear.active.pop(name, None)
-            if proxy is not None and getattr(sys, name, None) is proxy:
+            proxy = self._ear.active.pop(name, None)
+            current: Any = getattr(sys, name, None)
+            if proxy is not None and current is proxy:
                 setattr(sys, name, proxy.__pocketflow_wrapped__)

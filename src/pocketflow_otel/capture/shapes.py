@@ -76,7 +76,7 @@ def shape(value: Any) -> str:
         return sizeless
     try:
         return class_name(kind) + _size(value, kind)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a value's own library may fail on a half-built value: its name is enough
         return class_name(kind)
 
 

@@ -1,7 +1,8 @@
 """What changed in the shared store between two moments.
 
-A `Snapshot` is a shallow copy of the store, and for each container in it what it holds, up to a bound. Comparing a later copy tells which keys were added, removed, given another value, or changed in place. No user code runs
-(no ``==``, ``repr``, ``len`` or iteration of the program's own types), nothing is copied deeply, and the cost does not
+A `Snapshot` is a shallow copy of the store, and for each container in it what it holds, up to a bound. Comparing a
+later copy tells which keys were added, removed, given another value, or changed in place. No user code runs (no
+``==``, ``repr``, ``len`` or iteration of the program's own types), nothing is copied deeply, and the cost does not
 depend on how large a value is.
 
 What is not seen: changes in place deeper than the bound, those of arrays and data frames, and in stores of more than
@@ -118,7 +119,7 @@ def _read_mapping(store: Any) -> _Store | None:
             return {key: store[key] for key in keys} if len(keys) <= MOST_KEYS else None
         except RuntimeError:
             continue
-        except Exception:
+        except Exception:  # noqa: BLE001 - the store is the user's class
             return None
     return None
 

@@ -39,11 +39,11 @@ def launch(program: Sequence[str], arguments: Mapping[str, Any] | None) -> NoRet
     if sys.platform == "win32":
         # There, exec starts another process and ends this one, and the shell goes on before the program has ended.
         sys.exit(_wait(command, environ))
-    os.execve(sys.executable, command, environ)
+    os.execve(sys.executable, command, environ)  # noqa: S606 - the program that the user asked for
 
 
 def _wait(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    with subprocess.Popen(command, env=environ) as process:
+    with subprocess.Popen(command, env=environ) as process:  # noqa: S603 - the program that the user asked for
         while True:
             try:
                 return process.wait()

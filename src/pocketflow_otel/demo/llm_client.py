@@ -21,7 +21,7 @@ except ImportError:
         """The LLM's reply to a prompt."""
         body = json.dumps({"model": _MODEL, "messages": [{"role": "user", "content": prompt}]}).encode()
         url, headers = f"{os.environ[URL_VARIABLE]}/chat/completions", {"Content-Type": "application/json"}
-        request = urllib.request.Request(url, body, headers)
+        request = urllib.request.Request(url, body, headers)  # noqa: S310 - the address is that of our own server
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as response:
             return str(json.load(response)["choices"][0]["message"]["content"])
 

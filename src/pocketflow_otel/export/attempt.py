@@ -116,7 +116,7 @@ def attempt(
     with _listening(give_up) as heard:
         try:
             result = call()
-        except Exception as caught:
+        except Exception as caught:  # noqa: BLE001 - an exporter is anybody's code
             error = caught
         else:
             if getattr(result, "name", "SUCCESS") == "SUCCESS":
@@ -156,7 +156,7 @@ def _of_answer(arguments: tuple[object, ...], timeout_seconds: float) -> Failure
         if isinstance(name, str):
             details = str(arguments[-1]).rsplit(": ", 1)[-1]
             return Failure(_brief(f"{name}: {details}"), unsupported=name == "UNIMPLEMENTED")
-        if isinstance(argument, int) and 100 <= argument < 600:
+        if isinstance(argument, int) and 100 <= argument < 600:  # noqa: PLR2004 - HTTP's range
             return Failure(_brief(f"HTTP {argument} {arguments[-1]}"), unsupported=argument in (404, 405))
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Before any provider is made: in a forked child the SDK's provider uses a pool of threads at once, and waits for ever
 # for a lock that this module frees in the child, unless this module was imported first.
-import concurrent.futures.thread
+import concurrent.futures.thread  # noqa: F401
 import os
 import sys
 import threading
@@ -159,7 +159,7 @@ class _SetUp:
         remaining = max(0.0, deadline - time.monotonic())
         try:
             self._meter_provider.shutdown(timeout_millis=remaining * 1000)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the SDK raises a bare Exception when time is up
             problems.report(otlp.source("METRICS"), str(error))
 
     def _make_processors(self, names: Sequence[str], options: Options) -> list[SpanProcessor]:
@@ -191,7 +191,7 @@ class _SetUp:
                 where = otlp.receiver(name)
                 source = f"{name} at {where}" if where else f"exporter {name}"
                 sender = otlp.ExportProcessor(exporter, source, otlp.timeout_seconds())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an exporter is anybody's code
             problems.report(f"exporter {name}", f"{type(error).__name__}: {error}")
             return []
         self.queues.append(sender.background)
@@ -208,7 +208,7 @@ class _SetUp:
         for make in (self._make_meter_provider, self._make_logger_provider) if metrics_and_logs else ():
             try:
                 make(described)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - other signals must not cost the traces
                 problems.report(chosen.OTLP, f"{type(error).__name__}: {error}")
 
     def _make_meter_provider(self, described: Resource) -> None:
@@ -243,7 +243,7 @@ class _FlowWatch(SpanProcessor):
     def __init__(self) -> None:
         self._ran = False
 
-    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:
+    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002
         if not self._ran:
             scope = span.instrumentation_scope
             self._ran = scope is not None and scope.name == semconv.INSTRUMENTATION_NAME

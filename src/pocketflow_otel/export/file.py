@@ -51,7 +51,7 @@ class TraceFileProcessor(SpanProcessor):
         """How many files this process wrote."""
         return self._files.path_count
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
         """Lists a span as open."""
         _start(self._files, span)
 
@@ -64,7 +64,7 @@ class TraceFileProcessor(SpanProcessor):
         """Closes the files. Spans that end later are written all the same."""
         self._files.close()
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Does nothing: every span that has ended is on disk."""
         return True
 
@@ -96,7 +96,7 @@ class FileSpanExporter(SpanExporter):
         """Closes the files."""
         self._files.close()
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Does nothing: every span that was exported is on disk."""
         return True
 
@@ -112,7 +112,7 @@ class JournalProcessor(SpanProcessor):
         self._files = files
         self._awaiting_export: deque[tuple[int, int]] = deque()
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
         """Lists a span as open."""
         _start(self._files, span)
 
@@ -129,7 +129,7 @@ class JournalProcessor(SpanProcessor):
             self._files.forget(*self._awaiting_export.popleft())
         self._files.close()
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Does nothing: there is nothing to wait for."""
         return True
 
@@ -142,13 +142,13 @@ def _start(files: TraceFiles, span: ReadableSpan) -> None:
     try:
         if _is_sampled(span):
             files.start(span)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - nothing of ours may make the user's program fail
         problems.report(PROBLEM_SOURCE, repr(error))
 
 
 def _write(files: TraceFiles, spans: Sequence[ReadableSpan]) -> bool:
     try:
         return files.write(spans)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - nothing of ours may make the user's program fail
         problems.report(PROBLEM_SOURCE, repr(error), dropped=len(spans))
         return False

@@ -10,7 +10,7 @@ import random
 
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-_random = random.Random()
+_random = random.Random()  # noqa: S311 - ids are no secrets
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)

@@ -47,5 +47,5 @@ def _instrument(point: EntryPoint, arguments: Mapping[str, Any]) -> None:
     except (DependencyConflictError, ModuleNotFoundError):
         # The library is not installed, or not in a version that this instrumentation knows.
         return
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an instrumentation is anybody's code
         problems.report(f"instrumentation {point.name}", f"{type(error).__name__}: {error}")

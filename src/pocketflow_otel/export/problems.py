@@ -55,12 +55,12 @@ def _say(line: str) -> None:
         if stream is not None:
             stream.write(line)
             stream.flush()
-    except Exception:
+    except Exception:  # noqa: BLE001, S110 - stderr may be closed, full or anything: then nobody can be told
         pass
 
 
 def _after_fork_in_child() -> None:
-    global _lock
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it, and is not here to release it
     _lock = threading.RLock()
 
 

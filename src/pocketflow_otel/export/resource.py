@@ -73,7 +73,7 @@ def _detected() -> Iterator[Resource]:
     for name in dict.fromkeys([*DETECTORS, *(name for name in asked if name not in ("", "*", "otel")), "otel"]):
         try:
             yield _detect(available[name])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a detector is anybody's code
             problems.report(f"resource detector {name}", f"{type(error).__name__}: {error}")
 
 

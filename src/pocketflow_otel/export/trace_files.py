@@ -88,7 +88,7 @@ class TraceFiles:
             return
         try:
             line = journal_line(span, context)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any value may stand in an attribute, and raise anything
             problems.report(PROBLEM_SOURCE, f"cannot enter {span.name} in the journal: {error!r}")
             line = b""
         self._in_turn(lambda: self._start(context, line))
@@ -183,7 +183,7 @@ class TraceFiles:
         for span in spans:
             try:
                 encoded.append(self._encoder.encode(span))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the encoder raises anything; the other spans are worth writing
                 problems.report(PROBLEM_SOURCE, f"cannot encode {span.name}: {error!r}", dropped=1)
         return encoded
 
@@ -221,7 +221,7 @@ _instances: weakref.WeakSet[TraceFiles] = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     for files in _instances:
-        files._after_fork_in_child()
+        files._after_fork_in_child()  # noqa: SLF001 - fork handlers cannot be taken back, so there is one for all
 
 
 if hasattr(os, "register_at_fork"):

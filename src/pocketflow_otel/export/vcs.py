@@ -31,7 +31,7 @@ class VcsResourceDetector(ResourceDetector):
         """Asks git."""
         try:
             return Resource(_attributes(time.monotonic() + _TIMEOUT_SECONDS))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a resource is worth less than the program that it describes
             return Resource.get_empty()
 
 
@@ -52,7 +52,7 @@ def _attributes(deadline: float) -> dict[str, str | bool]:
 def _git(deadline: float, *arguments: str) -> str:
     # Without locks, which could be in a user's way, and without the program that a repository names to watch its files.
     command = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments)
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - the arguments are ours
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,

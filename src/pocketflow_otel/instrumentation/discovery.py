@@ -1,9 +1,9 @@
 """Finds PocketFlow: the installed package, and copies of its hundred lines under any module name.
 
 "Just copy the source" is how PocketFlow's README offers it, so what counts is the classes a module defines. Modules
-that are loaded already are looked at; those imported later are recognised by their source as they are found, and looked at
-once they have run. A program's own file may hold them too: nobody is told when that has run, so there its classes are
-watched as they are made.
+that are loaded already are looked at; those imported later are recognised by their source as they are found, and
+looked at once they have run. A program's own file may hold them too: nobody is told when that has run, so there its
+classes are watched as they are made.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pocketflow_otel.guard import guard
 
 if TYPE_CHECKING:
-    from importlib.abc import Loader
     import importlib.machinery
     from collections.abc import Callable, Iterator, Sequence
+    from importlib.abc import Loader
 
 _LARGEST_COPY_BYTES: Final = 256 * 1024
 _STDLIB: Final = sysconfig.get_path("stdlib")
@@ -76,7 +76,7 @@ class CopyFinder:
                 try:
                     if spec.loader is not None and (name in self._modules or _source_looks_like_pocketflow(spec)):
                         spec.loader = cast("Loader", _TellingLoader(spec.loader, self._found, self._main))
-                except Exception:
+                except Exception:  # noqa: BLE001 - the guard decides
                     guard.caught(f"looking at module {name}")
                 return spec
         return None
@@ -156,7 +156,7 @@ class _ClassWatch:
                     if base.__name__ == "BaseNode" and base_node_of(_module_with(base, cls)) is base:
                         self.remove()
                         self._found(base)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking at a class")
 
 
@@ -197,5 +197,5 @@ class _TellingLoader:
             base = base_node_of(sys.modules.get(module.__name__, module))
             if base is not None:
                 self._found(base)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"instrumenting module {module.__name__}")

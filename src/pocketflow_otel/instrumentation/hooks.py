@@ -1,7 +1,8 @@
 """The patch table: which of PocketFlow's methods are hooked, and what each hook does.
 
-Every hook asks whether a scope begins with this call; if none does it calls through. The questions are answered below,
-by what the current scope is: a method reached through ``super()`` belongs to the scope that the method calling it began.
+Every hook asks whether a scope begins with this call; if none does it calls through. The questions are answered
+below, by what the current scope is: a method reached through ``super()`` belongs to the scope that the method calling
+it began.
 """
 
 from __future__ import annotations
@@ -157,14 +158,14 @@ class Hooks:
         visit.exec_began(args[0] if args else next(iter(kwargs.values()), None))
         return _ExecPhase(visit)
 
-    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:
+    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002
         around = otel_context.get_current()
         trial = _trial_of(around.get(SCOPE), instance)
         if trial is None or type(trial.max_retries) is not int or trial.max_retries <= 1:
             return None
         return Attempt(trial, around)
 
-    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:  # noqa: ARG002
         trial = _trial_of(otel_context.get_value(SCOPE), instance)
         return None if trial is None else _FallbackPhase(trial)
 
@@ -173,7 +174,7 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             scope = begin(owner, self, args, kwargs)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("beginning a span")
             scope = None
         if scope is None:
@@ -193,7 +194,7 @@ def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             scope = begin(owner, self, args, kwargs)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("beginning a span")
             scope = None
         if scope is None:
@@ -253,13 +254,13 @@ class _ExecPhase:
     def finish(self, result: Any) -> None:
         try:
             self._visit.exec_returned(result)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording the end of exec")
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
         try:
             self._visit.exec_is_over()
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording the end of exec")
 
 
@@ -271,10 +272,10 @@ class _FallbackPhase:
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
 
-    def finish(self, result: Any) -> None:
+    def finish(self, result: Any) -> None:  # noqa: ARG002 - _exec returns it
         self._trial.fallback = True
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
         self._trial.fallback = False
 
 

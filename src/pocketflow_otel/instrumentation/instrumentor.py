@@ -32,8 +32,8 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Traces every flow and node of PocketFlow, in the package and in copies of it, now loaded or later.
 
     ``instrument()`` takes ``tracer_provider``, ``meter_provider`` and ``logger_provider``, which default to the
-    program's own, and the options of `pocketflow_otel.options.Options`. It never raises: what makes no sense is logged and left
-    out. ``uninstrument()`` puts back everything as it was.
+    program's own, and the options of `pocketflow_otel.options.Options`. It never raises: what makes no sense is logged
+    and left out. ``uninstrument()`` puts back everything as it was.
     """
 
     configuration = DeclarativeOptions

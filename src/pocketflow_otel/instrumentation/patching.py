@@ -155,14 +155,14 @@ class _SubclassWatch(classmethod):  # type: ignore[type-arg]
 def _watch_subclasses(cls: type, patch_class: Callable[[type], None]) -> None:
     original = cls.__dict__.get("__init_subclass__")
 
-    def __init_subclass__(subclass: type, **kwargs: Any) -> None:
+    def __init_subclass__(subclass: type, **kwargs: Any) -> None:  # noqa: N807
         if original is not None:
             original.__get__(None, subclass)(**kwargs)
         else:
             super(cls, subclass).__init_subclass__(**kwargs)  # type: ignore[arg-type]
         try:
             patch_class(subclass)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"instrumenting class {subclass!r}")
 
     watch = _SubclassWatch(__init_subclass__)

@@ -96,7 +96,7 @@ class Scope:
         """Whether this process began it: after a fork, the child has scopes that are its parent's to end."""
         return self._generation is self.tracing.generation
 
-    def finish(self, result: Any = None) -> None:
+    def finish(self, result: Any = None) -> None:  # noqa: ARG002 - what a method returned matters to some scopes
         """Ends the scope after its method has returned."""
         self.end()
 
@@ -105,7 +105,7 @@ class Scope:
         try:
             if self.is_ours_to_end:
                 self.note_error(error, with_trace=True)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording an error")
         self.end()
 
@@ -115,7 +115,7 @@ class Scope:
             self.leave()
             if self.span is not INVALID_SPAN and self.is_ours_to_end:
                 self.span.end()
-        except Exception:
+        except Exception:  # noqa: BLE001 - span processors are the user's
             guard.caught("ending a span")
         # The context holds the scope: without this each scope would have to wait for the garbage collector.
         self.context = _NO_CONTEXT
@@ -124,7 +124,7 @@ class Scope:
         """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
         first = self._error_id != id(error)
         if self.parent is not None:
-            self.parent._error_id = id(error)
+            self.parent._error_id = id(error)  # noqa: SLF001 - a scope as well
         if not self.recording:
             return
         kind = errors.error_type(error)
@@ -264,7 +264,7 @@ class Attempt(Scope):
             if self.is_ours_to_end:
                 retried = isinstance(error, Exception) and self._number < self._trial.max_retries
                 self.note_error(error, with_trace=not retried)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording a failed try")
         self.end()
 

@@ -111,11 +111,11 @@ class Visit(Trial):
         if self.orchestration is not None:
             flow = self.orchestration.flow
             if flow.delta is not None and flow.store is self.store:
-                return flow._watch, False
+                return flow._watch, False  # noqa: SLF001 - a visit as well
         scope: Any = self.parent
         while scope is not None:
             if isinstance(scope, Visit) and scope.delta is not None and scope.store is self.store:
-                return scope._watch, False
+                return scope._watch, False  # noqa: SLF001 - a visit as well
             scope = scope.parent
         return self.tracing.watches.acquire(self.store), True
 
@@ -210,7 +210,7 @@ class Visit(Trial):
                     self.span.set_attributes(self.known_at_end(ended, result, returned=True))
                 if self.orchestration is not None:
                     self.orchestration.previous = self.place.name
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"recording {self.place.span_name}")
         self.end()
 
@@ -222,7 +222,7 @@ class Visit(Trial):
                 self.over(ended, errors.error_type(error))
                 if self.recording:
                     self.span.set_attributes(self.known_at_end(ended, None, returned=False))
-        except Exception:
+        except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"recording {self.place.span_name}")
         super().fail(error)
 

@@ -76,12 +76,12 @@ class LiveConsole(SpanProcessor):
         self._totals = Totals()
         _consoles.add(self)
 
-    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:
+    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002
         """Shows that a flow, node or iteration starts."""
         try:
             with self._lock:
                 self._start(span)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nothing of ours may make the program fail
             _report(error)
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -89,7 +89,7 @@ class LiveConsole(SpanProcessor):
         try:
             with self._lock:
                 self._end(span)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nothing of ours may make the program fail
             _report(error)
 
     def shutdown(self) -> None:
@@ -97,7 +97,7 @@ class LiveConsole(SpanProcessor):
         try:
             with self._lock:
                 self._write_totals()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nothing of ours may make the program fail
             _report(error)
 
     def summary(self) -> str:
@@ -305,7 +305,7 @@ class ConsoleSpanExporter(SpanExporter):
         verbosity = options.resolve({})[0].verbosity
         requested.request(lambda: LiveConsole(verbosity=verbosity))
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
         """Does nothing, for the `LiveConsole` has shown the spans when they started and ended."""
         return SpanExportResult.SUCCESS
 
@@ -326,7 +326,7 @@ def _alike(last: Place | None, flow: Place) -> bool:
 def _asked(question: Callable[[], Sequence[_Answer]] | None) -> Sequence[_Answer]:
     try:
         return question() if question is not None else ()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the totals are worth showing without it
         _report(error)
         return ()
 

@@ -47,7 +47,7 @@ class Symbols(NamedTuple):
     ellipsis: str
 
 
-UNICODE: Final = Symbols("▶", "✔", "✘", "■", "↻", "!", "·", "→", "›", "│", "…")
+UNICODE: Final = Symbols("▶", "✔", "✘", "■", "↻", "!", "·", "→", "›", "│", "…")  # noqa: RUF001 - the sign is meant
 ASCII: Final = Symbols(">", "v", "x", "x", "@", "!", ".", "->", "/", "|", "...")
 
 
@@ -141,7 +141,7 @@ class Terminal:
         except RuntimeError:
             # A signal handler came in the middle of another write to the same stream: only this line is lost.
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 - closed, a broken pipe, or whatever a stream of the program's raises
             self._stream = None
 
     def close(self) -> None:

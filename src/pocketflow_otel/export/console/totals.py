@@ -85,7 +85,7 @@ def totals_lines(totals: Totals, out: Terminal) -> list[Line]:
     if totals.open_flows:
         line.append((YELLOW, f"  {totals.open_flows:,} unfinished"))
     slowest = totals.slowest
-    if len(slowest) < 2:
+    if len(slowest) < 2:  # noqa: PLR2004 - of one node there is no slowest
         return [line]
     return [line, [_label("slowest"), (DIM, "  " + ", ".join(map(_time_of, *zip(*slowest, strict=True))))]]
 
