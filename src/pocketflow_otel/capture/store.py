@@ -249,14 +249,20 @@ class Snapshot:
 
     def _look_again(self, now: _Store, changes: list[Change]) -> None:
         """Looks into what is new, and forgets what was noted of the values before."""
-        keys = {key for _, key, _ in changes if type(key) is str}
-        if len(keys) < len(changes) or self._odd_keys:
+        noted = self._noted
+        for _, key, value in changes:
+            if type(key) is not str or key in noted or not (type(value) in _LIGHT or _is_short(value)):
+                break
+        else:
+            return  # nothing to forget, and nothing to look into: the common case
+        if self._odd_keys or any(type(key) is not str for _, key, _ in changes):
             self._look_anew()
             return
-        if not keys.isdisjoint(self._noted):
-            self._lists = [noted for noted in self._lists if noted[0] not in keys]
-            self._dicts = [noted for noted in self._dicts if noted[0] not in keys]
-            self._others = [noted for noted in self._others if noted[0] not in keys]
+        keys = {key for _, key, _ in changes}
+        if not keys.isdisjoint(noted):
+            self._lists = [list_ for list_ in self._lists if list_[0] not in keys]
+            self._dicts = [dict_ for dict_ in self._dicts if dict_[0] not in keys]
+            self._others = [other for other in self._others if other[0] not in keys]
             for key in keys & self._faint.keys():
                 del self._faint[key]
         if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pocketflow_otel import semconv
 from pocketflow_otel.instrumentation import content, graph
 from pocketflow_otel.instrumentation.places import Places
+from pocketflow_otel.instrumentation.store_delta import FlowDelta, StoreDelta
 from pocketflow_otel.instrumentation.visits import Visit
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ class FlowRun(Visit):
             attributes[semconv.TRUNCATED] = [semconv.FLOW_GRAPH]
         return attributes
 
+    def new_delta(self) -> StoreDelta:
+        """What gathers the changes of the flow and its nodes."""
+        return FlowDelta(self)
+
+    def settle_changes(self) -> None:
+        """Puts together what the flow and its nodes changed; a flow that is a node describes it as nodes do."""
+        if isinstance(self.delta, FlowDelta):
+            self.delta.settle(described=self.orchestration is not None)
+
     def orchestration_began(self) -> None:
         """Closes the window that is open during ``prep`` and ``post``: from here on the nodes write."""
         self._rounds += 1
@@ -91,8 +101,6 @@ class FlowRun(Visit):
         super().over(ended, error)
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, content.public_store(self.store))
-        if self.delta is not None and self.orchestration is not None:
-            self.delta.render_keys_of_nodes()
 
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the flow's metrics."""

@@ -184,7 +184,7 @@ class Trial(Scope):
     __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "wait")
 
     def __init__(self, tracing: Tracing, parent: Scope | None, node: Any, max_retries: Any, wait: Any) -> None:
-        super().__init__(tracing, parent)
+        Scope.__init__(self, tracing, parent)  # without super(): at every visit, twice
         self.node = node
         self.max_retries = max_retries
         self.wait = wait

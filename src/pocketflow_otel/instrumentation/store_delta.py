@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.shapes import shape
@@ -10,11 +10,12 @@ from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot, co
 from pocketflow_otel.instrumentation import content
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pocketflow_otel.capture.encoding import Encoded
 
 _NAMES_FOR_EACH_SHAPE: Final = 8
 """Names of changed keys cost little, and tell who wrote a key: more of them are listed than shapes."""
-
 
 # What two changes one after the other come to. None: the key is as it was, for it came and went.
 _BOTH: Final[dict[tuple[str, str], str | None]] = {
@@ -36,31 +37,45 @@ _LISTED_UNDER: Final = {
 }
 
 
+class KeyChange(NamedTuple):
+    """What happened to a key, rendered at once: values live on.
+
+    Attributes:
+        name: The key, fit to be shown.
+        change: `ADDED`, `MODIFIED` or `REMOVED`.
+        shape: Type and size of its value; None where it has none, or more keys changed than are described.
+        value: The value, where content is recorded.
+    """
+
+    name: str
+    change: str
+    shape: str | None = None
+    value: Encoded | None = None
+
+
 class StoreDelta:
     """Gathers the changes of one visit.
 
     Args:
         visit: The visit; its store is looked at.
+
+    Attributes:
+        changes: The keys that changed, each once.
     """
 
-    __slots__ = ("_keys", "_shapes", "_snapshot", "_values", "_visit")
+    __slots__ = ("_snapshot", "_visit", "changes")
 
     def __init__(self, visit: Any) -> None:
         self._visit = visit
         self._snapshot: Snapshot | None = None
-        self._keys: dict[str, str] = {}
-        self._shapes: dict[str, str] = {}
-        self._values: dict[str, Encoded] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
+        self.changes: list[KeyChange] = []
 
     def window_opened(self, snapshot: Snapshot) -> None:
         """Takes the store as a window opens."""
         self._snapshot = snapshot
 
     def window_closed(self) -> Snapshot | None:
-        """Takes what changed in the store since the window opened, and renders it at once: values live on.
+        """Takes what changed in the store since the window opened.
 
         Returns:
             The store as it is now.
@@ -69,53 +84,28 @@ class StoreDelta:
         if snapshot is None:
             return None
         visit = self._visit
-        keys, shapes = self._keys, self._shapes
+        left = visit.tracing.max_store_keys
+        changes: list[KeyChange] = []
         for change, key, value in snapshot.move_on(visit.store):
             if change is REMOVED:
-                self.merge(content.key_name(visit, key), change)
+                changes.append(KeyChange(content.key_name(visit, key), REMOVED))
                 continue
             name = content.noted_key(visit, key, value)
-            if name in keys:
-                self.merge(name, change)
-            else:
-                keys[name] = change
-            if len(shapes) < visit.tracing.max_store_keys or name in shapes:
-                self._render(name, value)
+            changes.append(self.render(name, change, value) if left > 0 else KeyChange(name, change))
+            left -= 1
+        if changes:
+            self.add(changes)
         return snapshot
 
-    def _render(self, name: str, value: Any) -> None:
-        self._shapes[name] = shape(value)
-        if self._visit.place.policy.values is not None:
-            self._values[name] = content.encode(self._visit, value, name)
+    def render(self, name: str, change: str, value: Any) -> KeyChange:
+        """Describes a key's new value."""
+        visit = self._visit
+        encoded = None if visit.place.policy.values is None else content.encode(visit, value, name)
+        return KeyChange(name, change, shape(value), encoded)
 
-    def merge(self, name: str, change: str) -> None:
-        """Adds a change of a key to those there are."""
-        before = self._keys.get(name)
-        if before is None:
-            self._keys[name] = change
-            return
-        after = _BOTH[before, change]
-        if after is None:
-            del self._keys[name]
-        else:
-            self._keys[name] = after
-
-    def hand_to(self, outer: StoreDelta) -> None:
-        """Adds these changes to those of the flow around."""
-        for name, change in self._keys.items():
-            outer.merge(name, change)
-
-    def render_keys_of_nodes(self) -> None:
-        """Renders what a nested flow's nodes changed, as the store holds it now."""
-        missing = self._keys.keys() - self._shapes.keys()
-        if not missing:
-            return
-        for key, value in (read_store(self._visit.store) or {}).items():
-            if len(self._shapes) >= self._visit.tracing.max_store_keys:
-                return
-            name = content.key_name(self._visit, key)
-            if name in missing:
-                self._render(name, value)
+    def add(self, changes: Iterable[KeyChange]) -> None:
+        """Adds changes to those there are, made before them."""
+        self.changes = list(changes) if not self.changes else _one_after_the_other(self.changes, changes)
 
     def tell(self, attributes: dict[str, Any], truncated: list[str]) -> None:
         """Writes the changes into a span's attributes.
@@ -124,35 +114,103 @@ class StoreDelta:
             attributes: Where they go.
             truncated: Gets the names of attributes that were shortened.
         """
-        visit, keys = self._visit, self._keys
-        number = count_keys(visit.store)
-        if number:
+        visit, changes = self._visit, self.changes
+        if number := count_keys(visit.store):
             attributes[semconv.STORE_KEYS] = number
-        if not keys:
+        if not changes:
             return
         most = visit.tracing.max_store_keys
-        for name in sorted(keys)[: most * _NAMES_FOR_EACH_SHAPE] if len(keys) > 1 else keys:
-            attributes.setdefault(_LISTED_UNDER[keys[name]], []).append(name)
-        for name, text in self._shapes.items():
-            if keys.get(name, REMOVED) is not REMOVED:
-                attributes[semconv.STORE_SHAPE_PREFIX + name] = text
-        if self._values:
-            self._tell_values(attributes, truncated)
-        if len(keys) > most:
-            attributes[semconv.STORE_OMITTED] = len(keys) - most
+        if len(changes) > 1:
+            changes.sort(key=_by_name)
+            if len(changes) > most:
+                attributes[semconv.STORE_OMITTED] = len(changes) - most
+                changes = changes[: most * _NAMES_FOR_EACH_SHAPE]
+        for name, change, described, value in changes:
+            listed = _LISTED_UNDER[change]
+            if listed in attributes:
+                attributes[listed].append(name)
+            else:
+                attributes[listed] = [name]
+            if described is not None:
+                attributes[semconv.STORE_SHAPE_PREFIX + name] = described
+            if value is not None:
+                self._tell_value(name, value, attributes, truncated)
         if visit.overlapped:
             attributes[semconv.STORE_ATTRIBUTION] = semconv.ATTRIBUTION_SHARED
 
-    def _tell_values(self, attributes: dict[str, Any], truncated: list[str]) -> None:
+    def _tell_value(self, name: str, value: Encoded, attributes: dict[str, Any], truncated: list[str]) -> None:
         visit = self._visit
         outlet = visit.place.policy.values
-        for name, value in self._values.items():
-            if self._keys.get(name, REMOVED) is REMOVED:
-                continue
-            attribute = semconv.STORE_VALUE_PREFIX + name
-            if outlet.on_spans:
-                attributes[attribute] = value.text
-                if value.truncated:
-                    truncated.append(attribute)
-            if outlet.on_events:
-                visit.tracing.log_content(semconv.LOG_STORE_CHANGE, {attribute: value.text}, visit.context)
+        attribute = semconv.STORE_VALUE_PREFIX + name
+        if outlet.on_spans:
+            attributes[attribute] = value.text
+            if value.truncated:
+                truncated.append(attribute)
+        if outlet.on_events:
+            visit.tracing.log_content(semconv.LOG_STORE_CHANGE, {attribute: value.text}, visit.context)
+
+
+class FlowDelta(StoreDelta):
+    """Gathers the changes of a flow's run: its nodes', and its own in ``prep`` and ``post``."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, visit: Any) -> None:
+        super().__init__(visit)
+        self._keys: dict[str, str] = {}
+
+    def add(self, changes: Iterable[KeyChange]) -> None:
+        """Adds changes to those there are, made before them."""
+        for change in changes:
+            merge(self._keys, change.name, change.change)
+
+    def settle(self, *, described: bool) -> None:
+        """Makes `changes` of what was gathered.
+
+        Args:
+            described: Whether to tell shapes and values, as the store holds them now.
+        """
+        values: dict[str, Any] = {}
+        if described and self._keys:
+            values = {
+                content.key_name(self._visit, key): value
+                for key, value in (read_store(self._visit.store) or {}).items()
+            }
+        left = self._visit.tracing.max_store_keys
+        self.changes = []
+        for name in sorted(self._keys):
+            change = self._keys[name]
+            if change is not REMOVED and left > 0 and name in values:
+                left -= 1
+                self.changes.append(self.render(name, change, values[name]))
+            else:
+                self.changes.append(KeyChange(name, change))
+
+
+def _by_name(change: KeyChange) -> str:
+    return change.name
+
+
+def merge(keys: dict[str, str], name: str, change: str) -> None:
+    """Adds a change of a key to those there are."""
+    before = keys.get(name)
+    if before is None:
+        keys[name] = change
+        return
+    after = _BOTH[before, change]
+    if after is None:
+        del keys[name]
+    else:
+        keys[name] = after
+
+
+def _one_after_the_other(first: list[KeyChange], then: Iterable[KeyChange]) -> list[KeyChange]:
+    latest = {change.name: change for change in first}
+    for change in then:
+        before = latest.get(change.name)
+        after = change.change if before is None else _BOTH[before.change, change.change]
+        if after is None:
+            del latest[change.name]
+        else:
+            latest[change.name] = change._replace(change=after)
+    return list(latest.values())

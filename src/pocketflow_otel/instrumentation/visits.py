@@ -13,7 +13,7 @@ from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.places import Place
 from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, Trial, numbers
-from pocketflow_otel.instrumentation.store_delta import StoreDelta
+from pocketflow_otel.instrumentation.store_delta import KeyChange, StoreDelta
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Visit(Trial):
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
         self.attributes = attributes = info.attributes(instance)
-        super().__init__(tracing, parent, instance, attributes.get("max_retries", 1), attributes.get("wait", 0))
+        Trial.__init__(self, tracing, parent, instance, attributes.get("max_retries", 1), attributes.get("wait", 0))
         self.instance = instance
         self.owner = owner
         self.info = info
@@ -102,9 +102,13 @@ class Visit(Trial):
             self.span.set_attributes(content.params(self, params))
         if self.store is not None:
             self._watch, self._watch_is_own = self._find_watch()
-            self.delta = StoreDelta(self)
+            self.delta = self.new_delta()
             orchestration = self.orchestration
             self.open_window(follows=orchestration is not None and orchestration.flow.info.goes_straight)
+
+    def new_delta(self) -> StoreDelta:
+        """What gathers the visit's changes of the store."""
+        return StoreDelta(self)
 
     def _find_watch(self) -> tuple[StoreWatch, bool]:
         """The watch of the store, and whether it was acquired: it is mostly the one of the flow around."""
@@ -228,7 +232,7 @@ class Visit(Trial):
 
     def end(self) -> None:
         """Leaves the visit and ends its span."""
-        super().end()
+        Scope.end(self)
         self.delta = None  # it refers back to the visit
 
     def over(self, ended: float, error: str | None) -> None:
@@ -236,8 +240,9 @@ class Visit(Trial):
         if self.delta is not None:
             try:
                 self.close_window()
-                if self.delta:
-                    self._hand_on(self.delta)
+                self.settle_changes()
+                if self.delta.changes:
+                    self._hand_on(self.delta.changes)
             finally:
                 if self._watch_is_own:
                     self.tracing.watches.release(self._watch)
@@ -245,12 +250,15 @@ class Visit(Trial):
             self.count_retries(self.attempts)
         self.record_metrics(ended - self._started, error)
 
-    def _hand_on(self, delta: StoreDelta) -> None:
+    def settle_changes(self) -> None:
+        """Called once no more changes will come."""
+
+    def _hand_on(self, changes: list[KeyChange]) -> None:
         flow = self.orchestration.flow if self.orchestration is not None else None
         while flow is not None and flow.is_transparent:
             flow = flow.orchestration.flow if flow.orchestration is not None else None
         if flow is not None and flow.delta is not None and flow.store is self.store:
-            delta.hand_to(flow.delta)
+            flow.delta.add(changes)
 
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the visit's metrics."""
