@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import dis
+import inspect
 import io
 import os
-import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import wrapt
@@ -33,15 +34,28 @@ class Outcome:
     log: list[tuple[Any, ...]]
 
 
-def described(error: BaseException | None, *, frames: bool = True) -> Any:
+def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int, str]]:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(_OURS) and not _never_began(trace):
+            yield code.co_filename, trace.tb_lineno, code.co_name
+        trace = trace.tb_next
+
+
+def _never_began(trace: TracebackType) -> bool:
+    """Whether a coroutine was cancelled before its first line: then it is only ours that has been called."""
+    code = trace.tb_frame.f_code
+    if not code.co_flags & inspect.CO_COROUTINE:
+        return False
+    names = [(instruction.opname, instruction.offset) for instruction in dis.get_instructions(code)]
+    created = next(offset for name, offset in names if name == "RETURN_GENERATOR")
+    return trace.tb_lasti < next(offset for name, offset in names if name == "RESUME" and offset > created)
+
+
+def described(error: BaseException | None) -> Any:
     """An exception and what led to it, with the program's frames of its traceback."""
     if error is None:
         return None
-    stack = [
-        (frame.filename, frame.lineno, frame.name)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_OURS)
-    ]
     return {
         "type": type(error).__qualname__,
         "message": str(error),
@@ -51,7 +65,7 @@ def described(error: BaseException | None, *, frames: bool = True) -> Any:
         "cause": described(error.__cause__),
         "context": described(error.__context__),
         "within": [described(inner) for inner in getattr(error, "exceptions", ())],
-        "stack": stack if frames else None,
+        "stack": list(_frames(error.__traceback__)),
     }
 
 

@@ -29,6 +29,7 @@ _ITEMS_A_VALUE: Final = 32
 _ITEMS_A_STORE: Final = 1_024
 _HEAVY_LENGTH: Final = 64 * 1024
 _COMPARED_LENGTH: Final = 4_096
+_SAMPLE: Final = 32
 
 _Store = dict[Any, Any]
 
@@ -74,8 +75,7 @@ _SIZED: Final = frozenset({str, bytes, bytearray})
 
 
 def _sample_of(value: Any, length: int) -> Any:
-    step = length // 8 + 1
-    return [value[start : start + 32] for start in range(0, length, step)] + [value[-32:]]
+    return value[:_SAMPLE], value[length // 2 : length // 2 + _SAMPLE], value[-_SAMPLE:]
 
 
 def read_store(store: Any) -> _Store | None:
@@ -263,6 +263,7 @@ class Snapshot:
             self._lists = [list_ for list_ in self._lists if list_[0] not in keys]
             self._dicts = [dict_ for dict_ in self._dicts if dict_[0] not in keys]
             self._others = [other for other in self._others if other[0] not in keys]
+            self._left = _ITEMS_A_STORE - sum(len(held[2]) for held in (*self._lists, *self._dicts, *self._others))
             for key in keys & self._faint.keys():
                 del self._faint[key]
         if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.shapes import shape
@@ -37,20 +38,10 @@ _LISTED_UNDER: Final = {
 }
 
 
-class KeyChange(NamedTuple):
-    """What happened to a key, rendered at once: values live on.
-
-    Attributes:
-        name: The key, fit to be shown.
-        change: `ADDED`, `MODIFIED` or `REMOVED`.
-        shape: Type and size of its value; None where it has none, or more keys changed than are described.
-        value: The value, where content is recorded.
-    """
-
-    name: str
-    change: str
-    shape: str | None = None
-    value: Encoded | None = None
+KeyChange = tuple[str, str, "str | None", "Encoded | None"]
+"""What happened to a key, rendered at once, for values live on: the key, fit to be shown; `ADDED`, `MODIFIED` or
+`REMOVED`; type and size of its value, None where it has none or more keys changed than are described; the value, where
+content is recorded."""
 
 
 class StoreDelta:
@@ -88,10 +79,10 @@ class StoreDelta:
         changes: list[KeyChange] = []
         for change, key, value in snapshot.move_on(visit.store):
             if change is REMOVED:
-                changes.append(KeyChange(content.key_name(visit, key), REMOVED))
+                changes.append((content.key_name(visit, key), REMOVED, None, None))
                 continue
             name = content.noted_key(visit, key, value)
-            changes.append(self.render(name, change, value) if left > 0 else KeyChange(name, change))
+            changes.append(self.render(name, change, value) if left > 0 else (name, change, None, None))
             left -= 1
         if changes:
             self.add(changes)
@@ -101,7 +92,7 @@ class StoreDelta:
         """Describes a key's new value."""
         visit = self._visit
         encoded = None if visit.place.policy.values is None else content.encode(visit, value, name)
-        return KeyChange(name, change, shape(value), encoded)
+        return name, change, shape(value), encoded
 
     def add(self, changes: Iterable[KeyChange]) -> None:
         """Adds changes to those there are, made before them."""
@@ -121,7 +112,7 @@ class StoreDelta:
             return
         most = visit.tracing.max_store_keys
         if len(changes) > 1:
-            changes.sort(key=_by_name)
+            changes.sort(key=_name)
             if len(changes) > most:
                 attributes[semconv.STORE_OMITTED] = len(changes) - most
                 changes = changes[: most * _NAMES_FOR_EACH_SHAPE]
@@ -161,8 +152,8 @@ class FlowDelta(StoreDelta):
 
     def add(self, changes: Iterable[KeyChange]) -> None:
         """Adds changes to those there are, made before them."""
-        for change in changes:
-            merge(self._keys, change.name, change.change)
+        for name, change, _, _ in changes:
+            merge(self._keys, name, change)
 
     def settle(self, *, described: bool) -> None:
         """Makes `changes` of what was gathered.
@@ -184,11 +175,10 @@ class FlowDelta(StoreDelta):
                 left -= 1
                 self.changes.append(self.render(name, change, values[name]))
             else:
-                self.changes.append(KeyChange(name, change))
+                self.changes.append((name, change, None, None))
 
 
-def _by_name(change: KeyChange) -> str:
-    return change.name
+_name: Final = itemgetter(0)
 
 
 def merge(keys: dict[str, str], name: str, change: str) -> None:
@@ -205,12 +195,12 @@ def merge(keys: dict[str, str], name: str, change: str) -> None:
 
 
 def _one_after_the_other(first: list[KeyChange], then: Iterable[KeyChange]) -> list[KeyChange]:
-    latest = {change.name: change for change in first}
-    for change in then:
-        before = latest.get(change.name)
-        after = change.change if before is None else _BOTH[before.change, change.change]
+    latest = {change[0]: change for change in first}
+    for name, change, described, value in then:
+        before = latest.get(name)
+        after = change if before is None else _BOTH[before[1], change]
         if after is None:
-            del latest[change.name]
+            del latest[name]
         else:
-            latest[change.name] = change._replace(change=after)
+            latest[name] = name, after, described, value
     return list(latest.values())
