@@ -1,12 +1,15 @@
 """Tries, times and errors, as spans tell them."""
 
+import asyncio
+import contextlib
 from time import perf_counter
 from typing import Any
 
 import pocketflow
 import pytest
+from opentelemetry import context as otel_context
 
-from instrumentation.recording import traced
+from instrumentation.recording import Recording, traced
 
 
 class Ask(pocketflow.Node): ...
@@ -184,3 +187,83 @@ def test_a_failed_item_is_counted() -> None:
     assert attributes["pocketflow.batch.size"] == 3
     assert attributes["pocketflow.batch.failed"] == 1
     assert [span.status.status_code.name for span in recording.named("item")] == ["UNSET", "ERROR"]
+
+
+def told_of(recording: Recording) -> list[tuple[str, list[str]]]:
+    """Each span with the messages of its exceptions."""
+    return [
+        (span.name, [str((event.attributes or {})["exception.message"]) for event in span.events])
+        for span in recording.spans
+    ]
+
+
+def test_errors_of_parallel_items_are_told_where_they_were_raised() -> None:
+    class Parallel(pocketflow.AsyncParallelBatchNode):
+        async def prep_async(self, shared: Any) -> list[str]:
+            return ["first", "second"]
+
+        async def exec_async(self, item: str) -> None:
+            raise ValueError(item)
+
+    with traced() as recording, pytest.raises(ValueError, match="first"):
+        asyncio.run(Parallel().run_async({}))
+    assert told_of(recording) == [("invoke_node Parallel", []), ("item", ["first"]), ("item", ["second"])]
+    assert recording.attributes("invoke_node Parallel")["pocketflow.batch.failed"] == 2
+
+
+def test_an_error_that_was_caught_does_not_hide_the_next() -> None:
+    class Fails(pocketflow.Node):
+        def exec(self, prep_res: Any) -> None:
+            raise ValueError("inner")
+
+    class Catches(pocketflow.Node):
+        def prep(self, shared: Any) -> None:
+            for _ in range(50):
+                with contextlib.suppress(ValueError):
+                    Fails().run({})
+            raise ValueError("outer")
+
+    with traced() as recording, pytest.raises(ValueError, match="outer"):
+        Catches().run({})
+    assert told_of(recording) == [("invoke_node Catches", ["outer"]), *[("invoke_node Fails", ["inner"])] * 50]
+
+
+def test_the_error_of_a_fallback_with_a_wrong_signature_is_the_nodes() -> None:
+    class Wrong(Failing):
+        def exec_fallback(self) -> None:  # type: ignore[override]
+            """Takes nothing."""
+
+    with traced() as recording, pytest.raises(TypeError) as raised:
+        Wrong(2, 2).run({})
+    assert isinstance(raised.value.__context__, ValueError)
+    assert recording.attributes("invoke_node Wrong")["error.type"] == "TypeError"
+    assert [name for name, _ in told_of(recording)] == ["invoke_node Wrong", "attempt", "attempt"]
+    assert [len(messages) for _, messages in told_of(recording)] == [1, 1, 1]
+
+
+async def test_cancellation_ends_the_spans() -> None:
+    class Waiting(pocketflow.AsyncNode):
+        async def exec_async(self, prep_res: Any) -> None:
+            await asyncio.Event().wait()
+
+    with traced() as recording:
+        task = asyncio.create_task(pocketflow.AsyncFlow(Waiting()).run_async({}))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [(span.attributes or {})["error.type"] for span in recording.spans] == ["CancelledError"] * 2
+
+
+def test_a_coroutine_that_is_closed_ends_its_spans() -> None:
+    class Waiting(pocketflow.AsyncNode):
+        async def exec_async(self, prep_res: Any) -> None:
+            await asyncio.sleep(0)
+
+    with traced() as recording:
+        around = otel_context.get_current()
+        coroutine = pocketflow.AsyncFlow(Waiting()).run_async({})
+        coroutine.send(None)
+        coroutine.close()
+        assert otel_context.get_current() == around
+    assert [(span.attributes or {})["error.type"] for span in recording.spans] == ["GeneratorExit"] * 2

@@ -263,7 +263,12 @@ class Snapshot:
             self._lists = [list_ for list_ in self._lists if list_[0] not in keys]
             self._dicts = [dict_ for dict_ in self._dicts if dict_[0] not in keys]
             self._others = [other for other in self._others if other[0] not in keys]
-            self._left = _ITEMS_A_STORE - sum(len(held[2]) for held in (*self._lists, *self._dicts, *self._others))
+            held = (
+                [list_[2] for list_ in self._lists],
+                [dict_[2] for dict_ in self._dicts],
+                [o[2] for o in self._others],
+            )
+            self._left = _ITEMS_A_STORE - sum(len(items) for kind in held for items in kind)
             for key in keys & self._faint.keys():
                 del self._faint[key]
         if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:
