@@ -17,6 +17,7 @@ from pocketflow_otel.traces.otlp import SpanDecoder
 from pocketflow_otel.traces.reader import Span, Trace
 
 HTTP, GRPC = "http/protobuf", "grpc"
+POLL_SECONDS = 0.02
 _REQUESTS = {
     "/v1/traces": trace_service_pb2.ExportTraceServiceRequest,
     "/v1/metrics": metrics_service_pb2.ExportMetricsServiceRequest,
@@ -125,7 +126,7 @@ def receiving_http(status: int = 200, answer: bytes = b"") -> Iterator[Receiver]
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver = Receiver(f"http://127.0.0.1:{server.server_port}", HTTP)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
         thread.start()
         try:
             yield receiver

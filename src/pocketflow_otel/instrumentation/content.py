@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture import encoding, redaction
+from pocketflow_otel.capture.encoding import Encoded
 from pocketflow_otel.capture.store import read_store
 
 if TYPE_CHECKING:
-    from pocketflow_otel.capture.encoding import Encoded
     from pocketflow_otel.capture.output import Printed
 
+# Numbers of fewer digits than a secret that is remembered.
+_NO_SECRET: Final = 100_000
+_SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 _SIZED: Final = (list, tuple, dict, set, frozenset, str, bytes, range)
 
 
@@ -24,6 +27,8 @@ def encode(visit: Any, value: Any, key: str | None) -> Encoded:
         key: The name it stands under, which may tell that it is a secret.
     """
     tracing = visit.tracing
+    if type(value) is int and -_NO_SECRET < value < _NO_SECRET and (key is None or not tracing.safe_name(key)[1]):
+        return Encoded(str(value), truncated=False)  # counters are what changes most often
     return encoding.encode(value, tracing.max_value_bytes, tracing.redactor, visit.seen, key)
 
 
@@ -74,7 +79,7 @@ def noted_key(visit: Any, key: object, value: Any) -> str:
     """
     tracing, seen = visit.tracing, visit.seen
     name, is_secret = tracing.safe_name(key)
-    if is_secret or visit.place.policy.any_content:
+    if is_secret or (visit.place.policy.any_content and type(value) not in _SCALARS):
         redaction.remember({key: value} if type(key) is str else value, tracing.redactor, seen)
     masked: str = seen.mask(name) if seen else name
     return masked

@@ -1,0 +1,273 @@
+"""What the documentation says is so: its commands and programs run, its output is real, its tables are the code's."""
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import typer.main
+
+from docs import console, options_table, picture, receiver, workspace
+from docs.pages import ROOT, Block, Page, read_page, read_pages
+from docs.receiver import Receiver
+from docs.workspace import Outcome, Workspace
+from pocketflow_otel import llm_clients, semconv
+from pocketflow_otel.cli.app import app
+from pocketflow_otel.export import otlp
+
+PAGES = read_pages()
+BLOCKS = [block for page in PAGES for block in page.blocks]
+OTLP_HERE = "localhost:4318"
+SETS_UP = ("pip install ", "uv add ", "docker run ", "python3 dev.py ")
+TROUBLE = re.compile(
+    r"Traceback|your program goes on|untraced|ignored|unknown (option|exporter)|Skipping|Failed to export|not traced"
+)
+SENDS = re.compile(r"jaeger|otlp|OTLP|4318")
+# What is run to see these files at work; all others are run as they are, or by a block of their page.
+HARNESSES = {"gunicorn.conf.py": "\npost_fork(None, None)\nimport my_program\n"}
+
+
+def commands(script: str) -> list[str]:
+    """The commands of a script, each on one line, without comments."""
+    lines = script.replace("\\\n", " ").splitlines()
+    return [" ".join(shlex.split(line, comments=True)) for line in lines if shlex.split(line, comments=True)]
+
+
+def sets_up(block: Block) -> bool:
+    """Whether a block prepares the machine, which no test may do."""
+    return block.kind == "sh" and all(command.startswith(SETS_UP) for command in commands(block.text))
+
+
+def of_kind(kind: str) -> list[Block]:
+    return [block for block in BLOCKS if block.kind == kind and not sets_up(block)]
+
+
+def each(blocks: list[Block]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", blocks, ids=str)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    return workspace.make(tmp_path.resolve())
+
+
+@pytest.fixture
+def received() -> Iterator[Receiver]:
+    with receiver.receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def attempt(place: Workspace, received: Receiver) -> Callable[[Block, str], Outcome]:
+    """Runs a block that is to work, with the receiver of this test where it speaks of one on this machine."""
+
+    def run(block: Block, text: str) -> Outcome:
+        for file in place.directory.glob("*.yaml"):
+            file.write_text(file.read_text().replace(OTLP_HERE, received.address))
+        text = text.replace(OTLP_HERE, received.address)
+        sends = SENDS.search(text) or "OTEL_CONFIG_FILE" in text
+        launched = "opentelemetry-instrument" in text
+        if sends or launched:
+            place.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
+            if received.address not in text:
+                place.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{received.address}"
+        outcome = place.shell(text) if block.kind == "sh" else place.python(text)
+        assert outcome.status == 0, outcome
+        assert TROUBLE.search(outcome.stderr) is None, outcome.stderr
+        assert not sends or received.spans
+        return outcome
+
+    return run
+
+
+# Commands and programs.
+
+
+def test_every_block_is_of_a_kind_that_is_checked():
+    assert [str(block) for block in BLOCKS if block.kind not in ("sh", "console", "python", "yaml")] == []
+
+
+def test_machine_is_prepared_by_whole_blocks_only():
+    mixed = [
+        str(block)
+        for block in BLOCKS
+        if block.kind == "sh" and not sets_up(block) and any(line.startswith(SETS_UP) for line in commands(block.text))
+    ]
+    assert mixed == []
+
+
+@each(of_kind("sh"))
+def test_commands_run(block: Block, attempt: Callable[[Block, str], Outcome]):
+    attempt(block, block.text)
+
+
+@each([block for block in of_kind("python") if block.file_name not in ("spans.py", *HARNESSES)])
+def test_programs_run(block: Block, attempt: Callable[[Block, str], Outcome]):
+    attempt(block, block.text)
+
+
+@pytest.mark.parametrize("name", HARNESSES)
+def test_files_for_other_programs_work(name: str, attempt: Callable[[Block, str], Outcome]):
+    block = next(block for block in BLOCKS if block.file_name == name)
+    attempt(block, block.text + HARNESSES[name])
+
+
+def test_program_that_reads_a_trace_file_tells_every_span(place: Workspace):
+    block = next(block for block in of_kind("sh") if "spans.py" in block.text)
+    told = place.shell(block.text).stdout
+    assert re.findall(r"ms  (.+)", told) == [
+        "invoke_node Ask",
+        "attempt",
+        "attempt",
+        "invoke_node Answer",
+        "invoke_workflow Flow",
+    ]
+
+
+@each(of_kind("console"))
+def test_output_is_what_is_printed(block: Block, place: Workspace):
+    command, _, shown = block.text.partition("\n")
+    assert command.startswith("$ ")
+    console.assert_shown(shown, console.plain(place.terminal(command.removeprefix("$ "))))
+
+
+def test_picture_of_the_demo_is_what_it_prints(place: Workspace):
+    shown = picture.shown_in(picture.DEMO.read_text(encoding="utf-8"))
+    real = console.plain(place.terminal(picture.COMMAND))
+    assert console.masked(shown) == console.masked(f"$ {picture.COMMAND}\n{real}".rstrip("\n"))
+
+
+@each(of_kind("yaml"))
+def test_configuration_file_takes_effect(block: Block, place: Workspace, attempt: Callable[[Block, str], Outcome]):
+    run = Block(block.page, block.line, "sh", "")
+    attempt(run, f"OTEL_CONFIG_FILE={block.file_name} opentelemetry-instrument python my_program.py")
+    (trace,) = (place.directory / "traces").glob("*.jsonl")
+    written = trace.read_text(encoding="utf-8")
+    assert '"service.name","value":{"stringValue":"my-agent"}' in written
+    assert '"pocketflow.store.value.question"' in written
+
+
+@pytest.mark.parametrize(
+    "command", [code for code in read_page(ROOT / "examples/README.md").inline_code if "examples/" in code and " " in code]
+)
+def test_examples_run_as_their_readme_says(command: str, place: Workspace):
+    if "<file>" in command:
+        command = command.replace("<file>", "map_reduce")
+    outcome = place.shell(command)
+    assert outcome.status == 0, outcome
+    assert TROUBLE.search(outcome.stderr) is None, outcome.stderr
+    assert ("1 flow" in outcome.stderr or "flows," in outcome.stderr) == ("pocketflow-otel" in command)
+
+
+# What prepares the machine.
+
+
+def prepared(prefix: str) -> list[str]:
+    shown = [command for block in BLOCKS if sets_up(block) for command in commands(block.text)]
+    shown += [code for page in PAGES for code in page.inline_code]
+    return [command.removeprefix(prefix) for command in shown if command.startswith(prefix)]
+
+
+def test_packages_to_install_are_ours_or_known_instrumentations():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    known = {"pocketflow-otel", *(client.instrumentation for client in llm_clients.CLIENTS)}
+    named = prepared("pip install ") + prepared("uv add ")
+    assert len(named) >= 4
+    for package in named:
+        name, _, extra = package.partition("[")
+        assert name in known
+        assert not extra or f"\n{extra.removesuffix(']')} = [" in project
+
+
+def test_jaeger_listens_where_spans_are_sent():
+    for arguments in prepared("docker run "):
+        assert f"-p 4318:4318 " in arguments
+        assert otlp.receiver("jaeger") == "http://localhost:4318"
+
+
+@pytest.mark.parametrize(
+    ("task", "command"), [("demo", ["pocketflow-otel", "demo"]), ("test", ["pytest"])], ids=["demo", "test"]
+)
+def test_development_script_has_the_tasks(task: str, command: list[str], monkeypatch: pytest.MonkeyPatch):
+    spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
+    dev = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(dev)
+    ran = []
+    monkeypatch.setattr(dev, "find_uv", lambda: Path("uv"))
+    monkeypatch.setattr(dev.subprocess, "run", lambda line, **_: ran.append(line) or SimpleNamespace(returncode=0))
+    assert dev.main([task]) == 0
+    assert ran[0][-len(command) :] == command
+
+
+def test_development_script_is_only_asked_for_tasks_it_has():
+    assert {task.split()[0] for task in prepared("python3 dev.py ")} == {"demo", "test"}
+
+
+# Inline code, tables, links.
+
+
+def test_commands_in_running_text_exist():
+    known = typer.main.get_command(app).commands
+    options = {name: {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)} for name, command in known.items()}
+    wrong = []
+    for page in PAGES:
+        for code in page.inline_code:
+            if not re.match(r"pocketflow-otel [a-z]", code):
+                continue
+            name, *words = code.split()[1:]
+            ours = words[: next((at for at, word in enumerate(words) if word.endswith(".py")), None)]
+            unknown = [word for word in ours if word.startswith("-") and word not in options.get(name, ())]
+            wrong += [f"{page.name}: {code}"] if name not in known or unknown else []
+    assert wrong == []
+
+
+def test_options_of_run_are_all_told():
+    run = typer.main.get_command(app).commands["run"]
+    told = " ".join(read_page(ROOT / "docs/running-programs.md").inline_code)
+    flags = [flag for option in run.params if option.param_type_name == "option" for flag in option.opts]
+    assert [flag for flag in flags if flag not in ("-m", "--trace") and flag not in told] == []
+
+
+def test_table_of_options_is_that_of_the_code():
+    assert options_table.shown() == options_table.table()
+
+
+def emitted(*prefixes: str) -> set[str]:
+    """The names that the code emits, as the documentation writes them."""
+    values = {name: value for name, value in vars(semconv).items() if isinstance(value, str) and name.isupper()}
+    names = {f"{value}<key>" if name.endswith("_PREFIX") else value for name, value in values.items()}
+    names |= {stream + suffix for stream in (semconv.STDOUT, semconv.STDERR) for suffix in (".bytes", ".lines")}
+    return {name for name in names if name.startswith(prefixes)}
+
+
+def test_every_name_that_is_recorded_is_told_and_no_other():
+    prefixes = ("pocketflow.", "gen_ai.", "graph.", "code.", "exception.", "vcs.", "openinference.")
+    told = {code for code in read_page(ROOT / "docs/what-is-recorded.md").inline_code if code.startswith(prefixes)}
+    assert told == emitted(*prefixes)
+
+
+def test_examples_are_told_alike_in_both_readmes():
+    rows = [
+        [line for line in page.prose.splitlines() if line.startswith("| `") and "examples/" in line]
+        for page in (read_page(ROOT / "README.md"), read_page(ROOT / "examples/README.md"))
+    ]
+    assert rows[0] == rows[1]
+    programs = {path.name for path in (ROOT / "examples").glob("*.py")} - {"fake_llm.py"}
+    assert {program for program in programs if any(f"examples/{program}" in row for row in rows[0])} == programs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Page):
+    by_path = {other.path: other for other in PAGES}
+    broken = []
+    for link in page.links:
+        if link.startswith("https://"):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (page.path.parent / target).resolve() if target else page.path
+        if not path.exists() or (anchor and anchor not in by_path[path].anchors):
+            broken.append(link)
+    assert broken == []

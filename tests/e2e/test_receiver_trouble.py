@@ -1,0 +1,117 @@
+"""A receiver that is down, refuses, talks nonsense or is slow: the program goes on, and its user is told once."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from e2e.agent import OUTLINE, OUTPUT
+from e2e.outline import outline
+from e2e.processes import Outcome, Programs
+from e2e.receiver import GRPC, HTTP, receiving_http
+
+TIMEOUT_SECONDS = "1"
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An endpoint where nothing listens: the port is taken while the block runs, and closed to all."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextmanager
+def answering(answer: bytes | None) -> Iterator[str]:
+    """An endpoint that answers every connection with some bytes, or with none and keeps it open."""
+    open_connections = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                open_connections.append(connection)
+                if answer is not None:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in open_connections:
+        connection.close()
+
+
+@contextmanager
+def refusing(status: int) -> Iterator[str]:
+    """An endpoint that gets requests and refuses them."""
+    with receiving_http(status) as receiver:
+        yield receiver.endpoint
+
+
+GARBAGE = b"\x00\xff what?\r\n\r\n"
+OVER_HTTP = {
+    "down": (nobody, "Connection refused"),
+    "refuses with 503": (lambda: refusing(503), "HTTP 503"),
+    "refuses with 429": (lambda: refusing(429), "HTTP 429"),
+    "refuses with 400": (lambda: refusing(400), "HTTP 400"),
+    "talks nonsense": (lambda: answering(GARBAGE), None),
+    "never answers": (lambda: answering(None), f"no answer within {TIMEOUT_SECONDS} s"),
+}
+OVER_GRPC = {
+    "down": (nobody, "UNAVAILABLE: Connection refused"),
+    "talks nonsense": (lambda: answering(GARBAGE), None),
+    "never answers": (lambda: answering(None), f"no answer within {TIMEOUT_SECONDS} s"),
+}
+TROUBLE = [
+    pytest.param(protocol, trouble, reason, id=f"{protocol}: {name}")
+    for protocol, troubles in ((HTTP, OVER_HTTP), (GRPC, OVER_GRPC))
+    for name, (trouble, reason) in troubles.items()
+]
+
+
+def variables(endpoint: str, protocol: str) -> dict[str, str]:
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": TIMEOUT_SECONDS,
+    }
+
+
+def assert_ran_as_ever(outcome: Outcome, programs: Programs) -> None:
+    assert outcome.seen == (OUTPUT, 0)
+    assert [outline(trace) for trace in programs.read()] == [OUTLINE]
+
+
+@pytest.mark.parametrize(("protocol", "trouble", "reason"), TROUBLE)
+def test_run_goes_on_and_says_so_once(programs, protocol, trouble, reason):
+    with trouble() as endpoint:
+        outcome = programs.run("--quiet", "agent.py", **variables(endpoint, protocol))
+
+    assert_ran_as_ever(outcome, programs)
+    (line,) = outcome.stderr.splitlines()
+    start, end = f"pocketflow-otel: OTLP to {endpoint}: ", "; your program goes on"
+    assert (line[: len(start)], line[-len(end) :]) == (start, end)
+    if reason is not None:
+        assert line == start + reason + end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("protocol", "trouble", "reason"), TROUBLE)
+def test_an_instrumented_program_goes_on(programs, protocol, trouble, reason):
+    """What is said of it, and how long its end waits, is the SDK's affair here."""
+    with trouble() as endpoint:
+        outcome = programs.instrument(
+            "agent.py", **variables(endpoint, protocol), OTEL_TRACES_EXPORTER="otlp,pocketflow_file"
+        )
+
+    assert_ran_as_ever(outcome, programs)
+    assert "pocketflow" not in outcome.stderr
