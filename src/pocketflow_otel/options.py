@@ -11,7 +11,6 @@ A value that makes no sense is reported and the next source is used: options nev
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import os
 import re
@@ -190,7 +189,9 @@ def resolve(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.enviro
     given = {key: value for key, value in arguments.items() if key != DECLARATIVE_MARK and value is not None}
     from_file = DECLARATIVE_MARK in arguments
     for unknown in given.keys() - FIELDS.keys():
-        near = difflib.get_close_matches(unknown, FIELDS, 1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(unknown, FIELDS, 1)
         problems.append(f"unknown option {unknown!r}" + (f": did you mean {near[0]!r}?" if near else ""))
     settings: dict[str, Any] = {}
     for name, field in FIELDS.items():

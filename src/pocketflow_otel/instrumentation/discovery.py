@@ -9,8 +9,8 @@ classes are watched as they are made.
 from __future__ import annotations
 
 import builtins
+import os
 import sys
-import sysconfig
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from importlib.abc import Loader
 
 _LARGEST_COPY_BYTES: Final = 256 * 1024
-_STDLIB: Final = sysconfig.get_path("stdlib")
+_STDLIB: Final = str(Path(os.__file__).parent)
 _SOURCE_MARKS: Final = (b"class BaseNode", b"class Flow", b"def _orch")
 
 

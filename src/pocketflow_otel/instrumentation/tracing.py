@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from pocketflow_otel.capture.encoding import safe_key
 from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
@@ -102,6 +101,9 @@ class Tracing:
 
     def enabled(self) -> bool:
         """Whether the program has not suppressed instrumentation here."""
+        # Asked where a flow begins, and imported there: it brings much along.
+        from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
         return bool(is_instrumentation_enabled())
 
     def is_live(self) -> bool:
