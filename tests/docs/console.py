@@ -78,6 +78,6 @@ def assert_shown(shown: str, real: str) -> None:
     for piece in filter(None, others):
         wanted = piece.split("\n")
         start = next((at for at in range(len(left)) if left[at : at + len(wanted)] == wanted), None)
-        assert start is not None, f"not in this order in the real output:\n{piece}\n\nwhat is left of that:\n" + "\n".join(left)
+        assert start is not None, "\n".join(["not in this order in the real output:", piece, "", "left:", *left])
         left = left[start + len(wanted) :]
     assert left == [] or pieces[-1] == "", "the real output goes on:\n" + "\n".join(left)

@@ -26,9 +26,10 @@ _MARGIN = 18
 _BAR = 34
 _STYLES = {"1": "b", "2": "d", "31": "r", "32": "g", "33": "y", "36": "c"}
 _SHEET = """
-text { font: 13px ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #d7dce2; white-space: pre }
-.b { font-weight: bold; fill: #ffffff } .d { fill: #8b949e } .r { fill: #ff7b72 } .g { fill: #56d364 } .y { fill: #e3b341 }
-.c { fill: #56c8d8 }
+text { font: 13px ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #d7dce2 }
+text { white-space: pre }
+.b { font-weight: bold; fill: #ffffff }
+.d { fill: #8b949e } .r { fill: #ff7b72 } .g { fill: #56d364 } .y { fill: #e3b341 } .c { fill: #56c8d8 }
 """
 _PART = re.compile(r"\x1b\[(?P<style>[0-9;]*)m|(?P<text>[^\x1b]+)")
 

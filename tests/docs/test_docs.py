@@ -1,12 +1,16 @@
 """What the documentation says is so: its commands and programs run, its output is real, its tables are the code's."""
 
 import importlib.util
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import opentelemetry.environment_variables as api_variables
+import opentelemetry.instrumentation.environment_variables as instrumentation_variables
+import opentelemetry.sdk.environment_variables as sdk_variables
 import pytest
 import typer.main
 
@@ -17,6 +21,7 @@ from docs.workspace import Outcome, Workspace
 from pocketflow_otel import llm_clients, semconv
 from pocketflow_otel.cli.app import app
 from pocketflow_otel.export import otlp
+from pocketflow_otel.options import CONTENT_ENV, FIELDS, environment_variable
 
 PAGES = read_pages()
 BLOCKS = [block for page in PAGES for block in page.blocks]
@@ -151,11 +156,11 @@ def test_configuration_file_takes_effect(block: Block, place: Workspace, attempt
 
 
 @pytest.mark.parametrize(
-    "command", [code for code in read_page(ROOT / "examples/README.md").inline_code if "examples/" in code and " " in code]
+    "command",
+    [code for code in read_page(ROOT / "examples/README.md").inline_code if "examples/" in code and " " in code],
 )
 def test_examples_run_as_their_readme_says(command: str, place: Workspace):
-    if "<file>" in command:
-        command = command.replace("<file>", "map_reduce")
+    command = command.replace("<file>", "map_reduce")
     outcome = place.shell(command)
     assert outcome.status == 0, outcome
     assert TROUBLE.search(outcome.stderr) is None, outcome.stderr
@@ -184,7 +189,7 @@ def test_packages_to_install_are_ours_or_known_instrumentations():
 
 def test_jaeger_listens_where_spans_are_sent():
     for arguments in prepared("docker run "):
-        assert f"-p 4318:4318 " in arguments
+        assert "-p 4318:4318 " in arguments
         assert otlp.receiver("jaeger") == "http://localhost:4318"
 
 
@@ -202,26 +207,27 @@ def test_development_script_has_the_tasks(task: str, command: list[str], monkeyp
     assert ran[0][-len(command) :] == command
 
 
-def test_development_script_is_only_asked_for_tasks_it_has():
-    assert {task.split()[0] for task in prepared("python3 dev.py ")} == {"demo", "test"}
+def test_development_script_is_only_asked_for_what_there_is():
+    asked = prepared("python3 dev.py ")
+    assert {"demo", "test"} <= set(asked)
+    for task, *words in map(str.split, asked):
+        assert task in ("demo", "test", "run")
+        assert [word for word in words if word.endswith(".py") and not (ROOT / word).is_file()] == []
 
 
 # Inline code, tables, links.
 
 
 def test_commands_in_running_text_exist():
-    known = typer.main.get_command(app).commands
-    options = {name: {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)} for name, command in known.items()}
-    wrong = []
-    for page in PAGES:
-        for code in page.inline_code:
-            if not re.match(r"pocketflow-otel [a-z]", code):
-                continue
-            name, *words = code.split()[1:]
-            ours = words[: next((at for at, word in enumerate(words) if word.endswith(".py")), None)]
-            unknown = [word for word in ours if word.startswith("-") and word not in options.get(name, ())]
-            wrong += [f"{page.name}: {code}"] if name not in known or unknown else []
-    assert wrong == []
+    known = {
+        name: {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
+        for name, command in typer.main.get_command(app).commands.items()
+    }
+    named = [code for page in PAGES for code in page.inline_code if re.match(r"pocketflow-otel [a-z]", code)]
+    assert len(named) >= 10
+    for name, *words in (code.split()[1:] for code in named):
+        ours = itertools.takewhile(lambda word: not word.endswith(".py"), words)
+        assert {word for word in ours if word.startswith("-")} <= known[name]
 
 
 def test_options_of_run_are_all_told():
@@ -233,6 +239,14 @@ def test_options_of_run_are_all_told():
 
 def test_table_of_options_is_that_of_the_code():
     assert options_table.shown() == options_table.table()
+
+
+def test_environment_variables_exist():
+    standard = [api_variables, sdk_variables, instrumentation_variables]
+    known = {value for module in standard for name, value in vars(module).items() if name.startswith("OTEL_")}
+    known |= {environment_variable(name) for name in FIELDS} | {CONTENT_ENV}
+    written = "".join(page.prose + "".join(block.text for block in page.blocks) for page in PAGES)
+    assert set(re.findall(r"\bOTEL_[A-Z_]*[A-Z]\b", written)) <= known
 
 
 def emitted(*prefixes: str) -> set[str]:

@@ -7,6 +7,7 @@ import pytest
 from e2e import agent
 from e2e.processes import Programs
 
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
     """A working directory with ``agent.py`` in it, whose trace is `agent.OUTLINE`."""

@@ -26,15 +26,15 @@ class World:
 
     Args:
         library: The PocketFlow they use.
-        may_exit: Whether they may raise what stops an event loop.
+        is_async: Whether the program is: then it raises nothing that stops an event loop, and no exception twice.
 
     Attributes:
         log: What was called, in order.
     """
 
-    def __init__(self, library: ModuleType, *, may_exit: bool) -> None:
+    def __init__(self, library: ModuleType, *, is_async: bool) -> None:
         self.library = library
-        self._may_exit = may_exit
+        self._is_async = is_async
         self.log: list[tuple[Any, ...]] = []
         self._calls: Counter[tuple[str, str]] = Counter()
         self._fuel = _FUEL
@@ -73,13 +73,13 @@ class World:
                 except KeyError:
                     raise LookupError(message)
             case "same_again":
-                raise self._same
+                raise ValueError(message) if self._is_async else self._same
             case "cancelled":
                 raise asyncio.CancelledError
             case "interrupt":
-                raise KeyboardInterrupt if self._may_exit else AbortError("interrupt")
+                raise AbortError("interrupt") if self._is_async else KeyboardInterrupt
             case "exit":
-                raise SystemExit(3) if self._may_exit else AbortError("exit")
+                raise AbortError("exit") if self._is_async else SystemExit(3)
 
 
 async def pause(times: int) -> None:

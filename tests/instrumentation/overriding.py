@@ -59,7 +59,11 @@ def overrides(world: Any, spec: Node | Flow, style: str, home: list[type]) -> di
         case "promise":
 
             def _run_async(self: Any, shared: Any) -> Any:
-                world.called(label, "_run_async, which is no coroutine function")
+                try:
+                    world.called(label, "_run_async, which is no coroutine function")
+                except Exception:
+                    with world.visiting(self):
+                        raise
                 return super(home[0], self)._run_async(shared)
 
             return {"_run_async": _run_async}

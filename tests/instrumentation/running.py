@@ -79,7 +79,7 @@ class Run:
 
     def __init__(self, program: Program, library: ModuleType) -> None:
         self._program = program
-        self._world = World(library, may_exit=not program.is_async)
+        self._world = World(library, is_async=program.is_async)
         self._store: dict[str, Any] = {"given": ["at", "start"], "order": []}
         self._warnings: list[warnings.WarningMessage] = []
         self._stdout = io.StringIO()

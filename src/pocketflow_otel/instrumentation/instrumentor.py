@@ -119,5 +119,5 @@ def _attach_requested_processors(provider: Any) -> None:
     add_span_processor = getattr(provider, "add_span_processor", None)
     if add_span_processor is None:
         return
-    for make in requested.drain():
-        add_span_processor(make())
+    for processor in requested.drain():
+        add_span_processor(processor)

@@ -197,7 +197,9 @@ class Trial(Scope):
         attributes: dict[str, Any] = {}
         if type(self.max_retries) is int and self.max_retries != 1:
             attributes[semconv.MAX_RETRIES] = self.max_retries
-            if self.attempts != 1:
+            # An exec put on the instance is tried unseen: then nothing is told, rather than a wrong number.
+            seen = self.attempts or self.max_retries <= 0
+            if seen and self.attempts != 1:
                 attributes[semconv.ATTEMPTS] = self.attempts
         if self.fallback:
             attributes[semconv.FALLBACK] = True

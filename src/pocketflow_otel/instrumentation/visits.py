@@ -151,12 +151,14 @@ class Visit(Trial):
         self._exec_began = perf_counter()
         if self.info.is_batch:
             self._batch_size = content.known_size(prepared)
-        if self.place.policy.io is not None:
-            self.note_io(semconv.INPUT_VALUE, prepared)
-        # Where others may write to the store during exec, prep and post are looked at each on its own.
-        if self.info.is_async or self.tracing.watches.busy:
+        records_io = self.place.policy.io is not None
+        # Where others may write to the store during exec, prep and post are looked at each on its own; and where prep's
+        # result is recorded, a secret that prep has put into the store must be known before.
+        if self.info.is_async or records_io or self.tracing.watches.busy:
             self._phased = True
             self.close_window()
+        if records_io:
+            self.note_io(semconv.INPUT_VALUE, prepared)
 
     def exec_returned(self, result: Any) -> None:
         """Takes what ``_exec`` returned."""

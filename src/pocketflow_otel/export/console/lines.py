@@ -245,6 +245,8 @@ def _batch(place: Place, attributes: Mapping[str, Any]) -> Iterator[Line]:
         line = [(DIM, count(number, "iteration" if place.kind is Kind.FLOW else "item"))]
         if failed:
             line += [(DIM, ", "), (RED, f"{failed:,} failed")]
+        if place.fallbacks:
+            line += [(DIM, ", "), (YELLOW, f"{place.fallbacks:,} fell back")]
         yield line
 
 

@@ -144,6 +144,8 @@ class LiveConsole(SpanProcessor):
         news = _is_news(place, ending)
         failed = failure is not None and news and not failure.stopped
         self._count(place, ending, failed=failed)
+        if place.kind is Kind.ITEM and place.parent is not None and ending.attributes.get(semconv.FALLBACK):
+            place.parent.fallbacks += 1
         if failure is not None:
             self._pass_on(place, news=news)
             if not news:

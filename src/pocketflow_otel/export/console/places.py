@@ -52,6 +52,7 @@ class Place:
         branch: Where in batches it is: ``2.1`` for item 1 in iteration 2; empty outside of batches.
         number: Which visit of the node, which run of an outermost flow, or which attempt this is.
         parts: How many iterations or items have begun in it.
+        fallbacks: How many of its items got their result from ``exec_fallback``.
         visits: In an iteration, how often each node was visited in it.
         failure_told: Whether the last failure inside it has been shown, with its message.
         last_failure: How its last attempt failed.
@@ -67,6 +68,7 @@ class Place:
     branch: str
     number: int = 1
     parts: int = 0
+    fallbacks: int = 0
     visits: dict[str, int] | None = None
     failure_told: bool = False
     last_failure: Failure | None = None

@@ -1,12 +1,14 @@
 """Small programs that have one value somewhere: in the store, in params, returned by a method, in an exception…"""
 
-import asyncio
 import dataclasses
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from pocketflow import AsyncBatchFlow, AsyncBatchNode, AsyncFlow, AsyncNode, BatchFlow, BatchNode, Flow, Node
+
+_ADDRESS = re.compile(r"0x[0-9a-f]+|line \d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,52 +50,49 @@ class Program:
         if other is self.value:
             return "the value"
         kind = type(other)
-        return repr(other) if kind in (int, str, bool, type(None)) else f"<{type.__dict__['__name__'].__get__(kind)}>"
+        return repr(other) if kind in (str, bool, type(None)) else f"<{type.__dict__['__name__'].__get__(kind)}>"
 
-    def node(
-        self, prep: Any = None, exec: Any = None, post: Any = None, *, batch: bool = False, **attributes: Any
-    ) -> Any:
-        """A node with these methods; each is called with the node and then as PocketFlow calls it."""
-        methods = {"prep": prep, "exec": exec, "post": post, "exec_fallback": attributes.pop("fallback", None)}
-        bases = (AsyncBatchNode if batch else AsyncNode) if self._is_async else (BatchNode if batch else Node)
-        return self._made("Step", bases, methods, attributes)
+    def node(self, *, batch: bool = False, **attributes: Any) -> Any:
+        """A node with these attributes; functions among them that are named like methods are called as those are."""
+        return self._made(BatchStep if batch else Step, attributes)
 
-    def flow(self, start: Any, prep: Any = None, post: Any = None, *, batch: bool = False) -> Any:
-        """A flow with these methods."""
-        bases = (AsyncBatchFlow if batch else AsyncFlow) if self._is_async else (BatchFlow if batch else Flow)
-        return self._made("Whole", bases, {"prep": prep, "post": post}, {"start_node": start})
+    def flow(self, start: Any, *, batch: bool = False, **attributes: Any) -> Any:
+        """A flow with these attributes, as with `node`."""
+        return self._made(BatchWhole if batch else Whole, attributes | {"start_node": start})
 
-    def _made(self, name: str, base: type, methods: dict[str, Any], attributes: dict[str, Any]) -> Any:
-        defined = {
-            method + "_async" * self._is_async: self._logged(method, function)
-            for method, function in methods.items()
-            if function is not None
-        }
-        made = type(name, (base,), defined)()
-        for attribute, value in attributes.items():
-            setattr(made, attribute, value)
+    def _made(self, kind: type, attributes: dict[str, Any]) -> Any:
+        made = (ASYNC[kind] if self._is_async else kind)()
+        made.program = self
+        made.functions = {name: attributes.pop(name) for name in METHODS if name in attributes}
+        for name, value in attributes.items():
+            setattr(made, name, value)
         return made
 
-    def _logged(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def method(node: Any, *arguments: Any) -> Any:
-            self.calls.append((name, *map(self.is_it, arguments)))
+    def called(self, node: Any, method: str, *arguments: Any) -> Any:
+        """Does what a method of a node is there for."""
+        self.calls.append((method, *map(self.is_it, arguments)))
+        function = node.functions.get(method)
+        if function is not None:
             return function(node, *arguments)
-
-        async def method_async(node: Any, *arguments: Any) -> Any:
-            return method(node, *arguments)
-
-        return method_async if self._is_async else method
+        if method == "exec_fallback":
+            raise arguments[-1]
+        # A flow hands its last action on.
+        return arguments[-1] if method == "post" and "start_node" in vars(node) else None
 
     def run(self, runnable: Any) -> Outcome:
         """Runs a flow or a node to its end, whatever that is."""
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             try:
-                result = asyncio.run(runnable.run_async(self.store)) if self._is_async else runnable.run(self.store)
+                if self._is_async:
+                    result = _result_of(runnable.run_async(self.store))
+                else:
+                    result = runnable.run(self.store)
                 ended = f"returned {self.is_it(result)}"
             except BaseException as error:
                 ended = f"raised {self._raised(error)}"
-        return Outcome(tuple(self.calls), ended, self._held(), tuple(str(warning.message) for warning in warned))
+        texts = tuple(_ADDRESS.sub("", str(warning.message)) for warning in warned)
+        return Outcome(tuple(self.calls), ended, self._held(), texts)
 
     def _raised(self, error: BaseException) -> str:
         if error is self.value:
@@ -106,6 +105,77 @@ class Program:
         if type(self.store) is not dict:
             return ()
         return tuple((self.is_it(key), self.is_it(value)) for key, value in self.store.items())
+
+
+def _result_of(coroutine: Any) -> Any:
+    """Runs a coroutine that never has to wait. An event loop prints the exceptions of its tasks."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it does wait")
+
+
+METHODS = ("prep", "exec", "exec_fallback", "post")
+
+
+class _Methods:
+    program: Program
+
+    def prep(self, shared: Any) -> Any:
+        return self.program.called(self, "prep", shared)
+
+    def exec(self, prepared: Any) -> Any:
+        return self.program.called(self, "exec", prepared)
+
+    def exec_fallback(self, prepared: Any, error: Exception) -> Any:
+        return self.program.called(self, "exec_fallback", prepared, error)
+
+    def post(self, shared: Any, prepared: Any, result: Any) -> Any:
+        return self.program.called(self, "post", shared, prepared, result)
+
+
+class _AsyncMethods:
+    program: Program
+
+    async def prep_async(self, shared: Any) -> Any:
+        return self.program.called(self, "prep", shared)
+
+    async def exec_async(self, prepared: Any) -> Any:
+        return self.program.called(self, "exec", prepared)
+
+    async def exec_fallback_async(self, prepared: Any, error: Exception) -> Any:
+        return self.program.called(self, "exec_fallback", prepared, error)
+
+    async def post_async(self, shared: Any, prepared: Any, result: Any) -> Any:
+        return self.program.called(self, "post", shared, prepared, result)
+
+
+class Step(_Methods, Node): ...
+
+
+class BatchStep(_Methods, BatchNode): ...
+
+
+class Whole(_Methods, Flow): ...
+
+
+class BatchWhole(_Methods, BatchFlow): ...
+
+
+class AsyncStep(_AsyncMethods, AsyncNode): ...
+
+
+class AsyncBatchStep(_AsyncMethods, AsyncBatchNode): ...
+
+
+class AsyncWhole(_AsyncMethods, AsyncFlow): ...
+
+
+class AsyncBatchWhole(_AsyncMethods, AsyncBatchFlow): ...
+
+
+ASYNC = {Step: AsyncStep, BatchStep: AsyncBatchStep, Whole: AsyncWhole, BatchWhole: AsyncBatchWhole}
 
 
 def _assigning(key: Any, value: Any) -> Callable[..., Any]:
@@ -194,7 +264,7 @@ def failing_batch_item(program: Program) -> Any:
     def exec(node: Any, item: Any) -> Any:
         raise ValueError("no")
 
-    node = program.node(prep=lambda *_: (program.value,), exec=exec, fallback=lambda node, item, _: item, batch=True)
+    node = program.node(prep=lambda *_: (program.value,), exec=exec, exec_fallback=lambda node, item, _: item, batch=True)
     return program.flow(node)
 
 
@@ -222,7 +292,7 @@ def exception_argument(program: Program) -> Any:
     def exec(node: Any, prepared: Any) -> Any:
         raise ValueError(program.value)
 
-    return program.flow(program.node(exec=exec, max_retries=2, fallback=_raising_again))
+    return program.flow(program.node(exec=exec, max_retries=2))
 
 
 def exception_arguments(program: Program) -> Any:
@@ -246,15 +316,11 @@ def exception(program: Program) -> Any:
     return program.flow(program.node(exec=exec, max_retries=2))
 
 
-def _raising_again(node: Any, prepared: Any, error: BaseException) -> Any:
-    raise error
-
-
 def handled_exception(program: Program) -> Any:
     def exec(node: Any, prepared: Any) -> Any:
         raise ValueError(program.value)
 
-    return program.flow(program.node(exec=exec, max_retries=2, fallback=lambda *_: "made up"))
+    return program.flow(program.node(exec=exec, max_retries=2, exec_fallback=lambda *_: "made up"))
 
 
 def node_name(program: Program) -> Any:
@@ -276,9 +342,8 @@ def max_retries(program: Program) -> Any:
 
 
 def class_attribute(program: Program) -> Any:
-    node = program.node(post=lambda *_: None)
-    type(node).name = program.value
-    type(node).held = program.value
+    node = program.node()
+    node.__class__ = type("Held", (type(node),), {"name": program.value, "held": program.value})
     return program.flow(node)
 
 
