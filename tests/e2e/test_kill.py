@@ -1,4 +1,4 @@
-"""A program under `run` is killed: all that had ended is in its trace file, and all that was open shows as unfinished."""
+"""A program under `run` is killed: what had ended is in its trace file, and what was open shows as unfinished."""
 
 import random
 from itertools import pairwise

@@ -144,11 +144,24 @@ ended >> Wait()
 Flow(start=ended).run({})
 """
 
+INTERRUPTED = """\
+invoke_workflow Flow KeyboardInterrupt
+  invoke_node Ended #1 -> default -> Wait
+  invoke_node Wait #1 KeyboardInterrupt"""
+
 
 class TestJournalOfTheNamedExporter:
     """Behind the SDK's batch processor: what has ended is listed as open until it has been exported."""
 
-    OPEN = "invoke_workflow Flow (unfinished)\n  invoke_node Ended #1 (unfinished)\n  invoke_node Wait #1 (unfinished)"
+    OPEN = """\
+invoke_workflow Flow (unfinished)
+  invoke_node Ended #1 (unfinished)
+  invoke_node Wait #1 (unfinished)"""
+
+    ENDED = """\
+invoke_workflow Flow -> default
+  invoke_node Ended #1 -> default -> Wait
+  invoke_node Wait #1 -> default"""
 
     def start(self, programs):
         programs.write("program.py", WAITING)
@@ -165,9 +178,7 @@ class TestJournalOfTheNamedExporter:
         (trace,) = programs.read()
         assert (trace.state, outline(trace)) == (
             TraceState.FINISHED,
-            "invoke_workflow Flow -> default\n"
-            "  invoke_node Ended #1 -> default -> Wait\n"
-            "  invoke_node Wait #1 -> default",
+            self.ENDED,
         )
         assert list(programs.traces.glob("*.open")) == []
 
@@ -197,7 +208,5 @@ def test_an_interrupted_program_ends_as_ever_and_its_trace_is_whole(programs, co
     (trace,) = programs.read()
     assert (trace.state, outline(trace)) == (
         TraceState.FINISHED,
-        "invoke_workflow Flow KeyboardInterrupt\n"
-        "  invoke_node Ended #1 -> default -> Wait\n"
-        "  invoke_node Wait #1 KeyboardInterrupt",
+        INTERRUPTED,
     )

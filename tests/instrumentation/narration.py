@@ -216,7 +216,7 @@ def _tries(trial: Happening, node: Any) -> dict[str, Any]:
     allowed = getattr(node, "max_retries", 1)
     if allowed != 1:
         told["pocketflow.max_retries"] = allowed
-        if trial.tries != 1:
+        if trial.tries != 1 and (trial.tries or allowed <= 0):
             told["pocketflow.attempts"] = trial.tries
     if trial.fallback:
         told["pocketflow.fallback"] = True
@@ -270,7 +270,8 @@ def trying(node: Any) -> Iterator[None]:
         yield
         return
     trial.tries += 1
-    with _happening(Happening("attempt", node, trial, **{"pocketflow.attempt.number": trial.tries})):
+    told = {"pocketflow.attempt.number": trial.tries, "pocketflow.max_retries": node.max_retries}
+    with _happening(Happening("attempt", node, trial, **told)):
         yield
 
 

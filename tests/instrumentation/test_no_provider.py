@@ -135,7 +135,7 @@ class ByAttributes(Sampler):
 
     def should_sample(
         self, parent_context, trace_id, name, kind=None, attributes=None, links: Sequence[Any] = (), trace_state=None
-    ):  # type: ignore[no-untyped-def]  # noqa: E501 - the SDK's signature
+    ):  # type: ignore[no-untyped-def]
         self.told.append((name, set(attributes)))
         left_out = attributes.get("gen_ai.node.name") == "Write"
         return SamplingResult(Decision.DROP if left_out else Decision.RECORD_AND_SAMPLE)

@@ -40,6 +40,7 @@ class ClassInfo:
         is_batch_flow: Whether it orchestrates them once for each of several params.
         is_async: Whether other nodes may run while one of its methods awaits.
         is_batch: Whether its ``_exec`` runs once for each item.
+        repeats: Whether it does something once for each of several items or params.
         whole_batch: The classes whose ``_exec`` gets all items; further along the MRO it gets one.
         tries_wrapped: Whether ``exec`` has been wrapped along the MRO, to see each try.
         own_routing: Whether ``get_next_node`` is the user's.
@@ -54,6 +55,7 @@ class ClassInfo:
     is_batch_flow: bool
     is_async: bool
     is_batch: bool
+    repeats: bool
     whole_batch: frozenset[type]
     own_routing: bool
     goes_straight: bool
@@ -100,6 +102,7 @@ class Classes:
             is_batch_flow=is_flow and "Batch" in library_name,
             is_async=library_name.startswith("Async"),
             is_batch=bool(loops),
+            repeats=bool(loops) or (is_flow and "Batch" in library_name),
             whole_batch=frozenset(mro[: loops[0] + 1]) if loops else frozenset(),
             own_routing=self._overrides(mro, ("get_next_node",)),
             goes_straight=not self._overrides(mro, ("get_next_node", "_orch", "_orch_async")),

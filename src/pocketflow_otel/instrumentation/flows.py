@@ -27,15 +27,14 @@ class FlowRun(Visit):
         is_transparent: Whether it has no span, because it is not among the flows asked for.
     """
 
-    __slots__ = ("_rounds", "is_transparent", "places")
+    is_transparent = False
+    _rounds = 0
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
         super().__init__(tracing, owner, instance, info, parent, store)
-        self.is_transparent = False
         self.places = Places(tracing, self.attributes.get("start_node"), self.place.name)
-        self._rounds = 0
 
     def begin_transparent(self, around: Context) -> None:
         """Begins a flow without a span of its own; its nodes' spans hang below the span around it."""

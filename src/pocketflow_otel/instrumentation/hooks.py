@@ -98,9 +98,11 @@ class Hooks:
             return None
         store = args[0] if args else kwargs.get("shared")
         visit: Visit = (FlowRun if info.is_flow else Visit)(tracing, owner, instance, info, parent, store)
-        if visit.place.level is not Level.NORMAL:
+        if not visit.place.is_plain:
             return self._begin_selected(visit, parent, around)
-        self._begin_in(visit, around)
+        if visit.max_retries != 1 and not info.tries_wrapped:
+            self._watch_tries(type(instance), info)
+        visit.begin(around)
         return visit
 
     def _begin_selected(self, visit: Visit, parent: Any, around: Context) -> Scope | None:
@@ -108,17 +110,14 @@ class Hooks:
         if visit.place.level is Level.EXCLUDED:
             return _dormant(self._tracing, parent, around)
         if visit.place.level is Level.DETAILED:
-            self._begin_in(visit, around)
+            if visit.max_retries != 1 and not visit.info.tries_wrapped:
+                self._watch_tries(type(visit.instance), visit.info)
+            visit.begin(around)
             return visit
         if not isinstance(visit, FlowRun):
             return None
         visit.begin_transparent(around)
         return visit
-
-    def _begin_in(self, visit: Visit, around: Context) -> None:
-        if visit.max_retries != 1 and not visit.info.tries_wrapped:
-            self._watch_tries(type(visit.instance), visit.info)
-        visit.begin(around)
 
     def _watch_tries(self, cls: type, info: ClassInfo) -> None:
         for base in type.mro(cls):

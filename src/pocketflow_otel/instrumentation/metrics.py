@@ -60,9 +60,10 @@ class Metrics:
             attributes: Its name, and its flow's.
             error: ``error.type`` if it raised.
         """
-        self._node_duration.record(seconds, _with_error(attributes, error))
         if error is not None:
-            self._errors.add(1, _with_error(attributes, error))
+            attributes = _with_error(attributes, error)
+            self._errors.add(1, attributes)
+        self._node_duration.record(seconds, attributes)
 
     def retried(self, retries: int, attributes: Mapping[str, str]) -> None:
         """Counts tries after the first."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel import semconv
 from pocketflow_otel.instrumentation import graph
+from pocketflow_otel.instrumentation.selection import Level
 
 if TYPE_CHECKING:
     from pocketflow_otel.instrumentation.classes import ClassInfo
@@ -18,6 +19,8 @@ class Place:
 
     Attributes:
         name: Its name, unique in its flow.
+        level: How closely it is traced.
+        is_plain: Whether no pattern speaks of it.
         span_name: The name of its spans.
         attributes: What is told of each of its visits at the start.
         metric_attributes: What its metrics are kept by.
@@ -25,8 +28,8 @@ class Place:
         visits: How often it was visited in this run of the flow.
     """
 
-    __slots__ = ("_numbers", "attributes", "level", "metric_attributes", "name", "policy", "span_name", "successors",
-                 "visits")  # fmt: skip
+    __slots__ = ("_numbers", "attributes", "is_plain", "level", "metric_attributes", "name", "policy", "span_name",
+                 "successors", "visits")  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Place:
         self.visits = 0
         self._numbers = itertools.count(1)
         self.level = tracing.selection.level(name, info.name, outermost=flow_name is None and info.is_flow)
+        self.is_plain = self.level is Level.NORMAL
         self.policy = tracing.policy(self.level)
         in_flow = flow_name is not None
         is_node = in_flow or not info.is_flow

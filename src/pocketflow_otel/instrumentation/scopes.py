@@ -50,20 +50,22 @@ class Scope:
         seen: The secrets met so far in this trace.
     """
 
-    __slots__ = ("_error_id", "_generation", "_token", "context", "instance", "owner", "parent", "recording", "seen",
-                 "span", "tracing")  # fmt: skip
+    # What most scopes leave as it is stands in the class: setting it costs time at every visit.
+    instance: Any = None
+    owner: type | None = None
+    recording = False
+    span: Span = INVALID_SPAN
+    seen: SeenSecrets | None = None
+    context = _NO_CONTEXT
+    _token: Token[Context] | None = None
+    _error_id = 0
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
         self.tracing = tracing
         self.parent = parent
-        self.instance: Any = None
-        self.owner: type | None = None
-        self.recording = False
-        self.span: Span = INVALID_SPAN
-        self.seen: SeenSecrets | None = parent.seen if parent is not None else None
         self._generation = tracing.generation
-        self._token: Token[Context] | None = None
-        self._error_id = 0
+        if parent is not None:
+            self.seen = parent.seen
 
     def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
         """Starts the scope's span."""
@@ -164,8 +166,6 @@ def _is_within(scope: Any, around: Scope) -> bool:
 class Dormant(Scope):
     """Nothing inside is traced: it was excluded or suppressed, or there is no provider."""
 
-    __slots__ = ()
-
     @property
     def listener(self) -> Any:
         """Nobody: what is printed inside belongs to nothing that is traced."""
@@ -181,16 +181,12 @@ class Trial(Scope):
         fallback: Whether ``exec_fallback`` gave the result.
     """
 
-    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "wait")
-
-    def __init__(self, tracing: Tracing, parent: Scope | None, node: Any, max_retries: Any, wait: Any) -> None:
-        Scope.__init__(self, tracing, parent)  # without super(): at every visit, twice
-        self.node = node
-        self.max_retries = max_retries
-        self.wait = wait
-        self.attempts = 0
-        self.fallback = False
-        self.last_try_ended = 0.0
+    node: Any = None
+    max_retries: Any = 1
+    wait: Any = 0
+    attempts = 0
+    fallback = False
+    last_try_ended = 0.0
 
     def attempt_attributes(self) -> dict[str, Any]:
         """What is told of the tries; nothing where there was one and no more were allowed."""
@@ -213,11 +209,12 @@ class Item(Trial):
         visit: The node's visit.
     """
 
-    __slots__ = ("visit",)
-
     def __init__(self, visit: Any, around: Context) -> None:
-        super().__init__(visit.tracing, visit, visit.node, visit.max_retries, visit.wait)
+        super().__init__(visit.tracing, visit)
         self.visit = visit
+        self.node = visit.node
+        self.max_retries = visit.max_retries
+        self.wait = visit.wait
         self.start_span(semconv.SPAN_ITEM, {semconv.BATCH_INDEX: next(visit.item_numbers)}, around)
         self.enter(around)
 
@@ -245,8 +242,6 @@ class Attempt(Scope):
         trial: What is being tried.
         around: The context in which it is.
     """
-
-    __slots__ = ("_number", "_trial")
 
     def __init__(self, trial: Trial, around: Context) -> None:
         super().__init__(trial.tracing, trial)
@@ -278,8 +273,6 @@ class Orchestration(Scope):
         flow: The flow's run.
         previous: Name of the node visited last.
     """
-
-    __slots__ = ("flow", "previous")
 
     def __init__(self, flow: Any, owner: type, params: Any, around: Context) -> None:
         super().__init__(flow.tracing, flow)

@@ -45,30 +45,39 @@ class Visit(Trial):
         items_failed: How many of them failed.
     """
 
-    __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_started",
-                 "_watch", "_watch_is_own", "attributes", "delta", "in_exec", "info", "item_numbers", "items_failed",
-                 "orchestration", "overlapped", "place", "store")  # fmt: skip
+    orchestration: Orchestration | None = None
+    delta: StoreDelta | None = None
+    overlapped = False
+    in_exec = False
+    items_failed = 0
+    _started = 0.0
+    _exec_began = 0.0
+    _exec_ended = 0.0
+    _retries = 0
+    _phased = False
+    _watch: Any = None
+    _watch_is_own = False
+    _batch_size: int | None = None
+    _io: dict[str, Encoded] | None = None
+    _printed: dict[str, Printed] | None = None
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
-        self.attributes = attributes = info.attributes(instance)
-        Trial.__init__(self, tracing, parent, instance, attributes.get("max_retries", 1), attributes.get("wait", 0))
-        self.instance = instance
+        super().__init__(tracing, parent)
+        self.instance = self.node = instance
         self.owner = owner
         self.info = info
         self.store = store
+        self.attributes = attributes = info.attributes(instance)
+        if attributes.get("max_retries", 1) != 1:
+            self.max_retries = attributes["max_retries"]
+            self.wait = attributes.get("wait", 0)
         if type(parent) is Orchestration:
-            self.orchestration: Orchestration | None = parent
+            self.orchestration = parent
             self.place: Place = parent.flow.places.of(instance, attributes)
         else:
-            self.orchestration = None
             self.place = Place.alone(tracing, info, instance, attributes)
-        self.delta: StoreDelta | None = None
-        self.in_exec = False
-        self.items_failed = 0
-        self._exec_began = 0.0
-        self._retries = 0
         if info.is_batch or info.is_batch_flow:
             self.item_numbers = numbers()
 
@@ -92,12 +101,6 @@ class Visit(Trial):
 
     def recording_began(self) -> None:
         """Opens the visit's window on the store."""
-        self._batch_size: int | None = None
-        self._exec_ended = 0.0
-        self._io: dict[str, Encoded] | None = None
-        self._phased = False
-        self._printed: dict[str, Printed] | None = None
-        self.overlapped = False
         if (params := self.attributes.get("params")) and self.place.policy.values is not None:
             self.span.set_attributes(content.params(self, params))
         if self.store is not None:
@@ -248,7 +251,7 @@ class Visit(Trial):
             finally:
                 if self._watch_is_own:
                     self.tracing.watches.release(self._watch)
-        if not self.info.is_batch:
+        if self.attempts > 1 and not self.info.is_batch:
             self.count_retries(self.attempts)
         self.record_metrics(ended - self._started, error)
 
@@ -256,7 +259,9 @@ class Visit(Trial):
         """Called once no more changes will come."""
 
     def _hand_on(self, changes: list[KeyChange]) -> None:
-        flow = self.orchestration.flow if self.orchestration is not None else None
+        if self.orchestration is None:
+            return
+        flow = self.orchestration.flow
         while flow is not None and flow.is_transparent:
             flow = flow.orchestration.flow if flow.orchestration is not None else None
         if flow is not None and flow.delta is not None and flow.store is self.store:
@@ -283,7 +288,8 @@ class Visit(Trial):
             self._tell_action(action, attributes)
         if self._exec_ended and ended - self._started >= _LEAST_SECONDS:
             self._tell_phases(ended, attributes)
-        self._tell_tries(attributes)
+        if self.info.repeats or self.max_retries != 1 or self.fallback:
+            self._tell_tries(attributes)
         if self.delta is not None:
             self.delta.tell(attributes, truncated)
         if self._printed is not None:
@@ -323,7 +329,7 @@ class Visit(Trial):
             self._tell_batch(attributes)
             if type(self.max_retries) is int and self.max_retries != 1:
                 attributes[semconv.MAX_RETRIES] = self.max_retries
-        elif self._exec_ended and (self.max_retries != 1 or self.fallback):
+        elif self._exec_ended:
             attributes.update(self.attempt_attributes())
 
     def _tell_batch(self, attributes: dict[str, Any]) -> None:
