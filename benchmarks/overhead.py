@@ -98,7 +98,7 @@ def microseconds_a_step(store: dict[str, Any]) -> float:
 
 @contextlib.contextmanager
 def bare_spans(tracer: trace.Tracer) -> Iterator[None]:
-    """A span with five attributes, current during the step, written as tightly as the API allows."""
+    """A span with five attributes, current during the step, in a trace, written as tightly as the API allows."""
     run = pocketflow.BaseNode._run
 
     def traced(self: Any, shared: Any) -> Any:
@@ -113,7 +113,8 @@ def bare_spans(tracer: trace.Tracer) -> Iterator[None]:
 
     pocketflow.BaseNode._run = traced
     try:
-        yield
+        with tracer.start_as_current_span("flow"):
+            yield
     finally:
         pocketflow.BaseNode._run = run
 

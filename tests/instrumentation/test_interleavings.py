@@ -29,12 +29,12 @@ class Seen:
     Attributes:
         keys: The keys it wrote.
         text: What it printed.
-        interrupted: Whether others ran during its prep or post.
+        overlapped: Whether another branch was in its prep or post, or began or ended, while this one was.
     """
 
     keys: set[str] = field(default_factory=set)
     text: str = ""
-    interrupted: bool = False
+    overlapped: bool = False
 
 
 class World:
@@ -45,6 +45,7 @@ class World:
         self.ticks = 0
         self.turn: int | None = None
         self.seen: dict[str, Seen] = {}
+        self.writing: list[Seen] = []
 
     def takes_turn(self, number: int) -> None:
         self.ticks += self.turn != number
@@ -69,7 +70,20 @@ class Act(AsyncNode):
 
     async def _play(self, phase: str, shared: Any) -> None:
         seen = self.world.seen.setdefault(self.name, Seen())
+        if phase == "exec":
+            await self._act(phase, seen, None)
+            return
         began = self.world.ticks
+        for other in self.world.writing:
+            seen.overlapped = other.overlapped = True
+        self.world.writing.append(seen)
+        try:
+            await self._act(phase, seen, shared)
+        finally:
+            self.world.writing.remove(seen)
+            seen.overlapped |= self.world.ticks != began
+
+    async def _act(self, phase: str, seen: Seen, shared: Any) -> None:
         for number, operation in enumerate(self.script[phase]):
             if operation == "pause":
                 await Pause()
@@ -80,8 +94,6 @@ class Act(AsyncNode):
                 key = f"{self.name} {number if operation == 'write' else 'once'}"
                 shared[key] = object()
                 seen.keys.add(key)
-        if phase != "exec":
-            seen.interrupted |= self.world.ticks != began
 
 
 scripts = st.fixed_dictionaries({phase: st.lists(st.sampled_from(OPERATIONS), max_size=4) for phase in PHASES})
@@ -148,7 +160,7 @@ def check(world: World, recording: Recording) -> None:
         if attributes.get("pocketflow.store.attribution") != "shared":
             assert told == seen.keys
         else:
-            assert seen.interrupted
+            assert seen.overlapped
             assert told >= seen.keys
 
 
