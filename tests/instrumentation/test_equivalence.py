@@ -32,7 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 libraries = pytest.mark.parametrize("library", [pocketflow, pocketflow_head], ids=["released", "head"])
 deterministic = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-thorough = settings(deadline=None, max_examples=4000, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(deadline=None, max_examples=1500, suppress_health_check=[HealthCheck.too_slow])
 
 
 def run_traced(program: Program, library: ModuleType, options: dict[str, Any]) -> Outcome:

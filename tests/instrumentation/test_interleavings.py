@@ -22,7 +22,7 @@ class Pause:
         yield
 
 
-@dataclass
+@dataclass(eq=False)
 class Seen:
     """What a node really did.
 
@@ -50,6 +50,12 @@ class World:
     def takes_turn(self, number: int) -> None:
         self.ticks += self.turn != number
         self.turn = number
+
+    def breaks_off(self, number: int) -> None:
+        """Nothing tells from outside that a node will write no more: it is taken to do so until it has ended."""
+        for name, seen in self.seen.items():
+            if name.startswith(f"branch {number} ") and self.writing:
+                seen.overlapped = True
 
 
 class Act(AsyncNode):
@@ -119,6 +125,7 @@ def play(described: list[list[dict[str, list[str]]]], schedule: list[int], close
             while number in running:
                 if number in closed:
                     coroutine, context = running.pop(number)
+                    world.breaks_off(number)
                     world.takes_turn(number)
                     context.run(coroutine.close)
                 else:

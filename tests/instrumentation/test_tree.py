@@ -18,7 +18,7 @@ from instrumentation.running import Run, run_plain
 
 libraries = pytest.mark.parametrize("library", [pocketflow, pocketflow_head], ids=["released", "head"])
 deterministic = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-thorough = settings(deadline=None, max_examples=4000, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(deadline=None, max_examples=1500, suppress_health_check=[HealthCheck.too_slow])
 
 TOLD = (
     "pocketflow.node.kind",

@@ -1,7 +1,9 @@
 """Instrumenting leaves no trace once it is taken back, and taking it back needs no order and no luck."""
 
 import contextlib
+import functools
 import gc
+import inspect
 import io
 import sys
 import weakref
@@ -158,8 +160,6 @@ def test_classes_defined_meanwhile_hold_what_they_defined() -> None:
 
 
 def test_a_method_looks_like_itself_while_it_is_hooked() -> None:
-    import inspect
-
     plain = {name: inspect.signature(vars(pocketflow.AsyncFlow)[name]) for name in ("_run_async", "_orch_async")}
     with traced():
         for name, signature in plain.items():
@@ -193,6 +193,57 @@ def test_a_static_or_class_method_stays_one(cls: Any) -> None:
         assert cls().exec("called on an instance") == "done"
     assert recording.names == [("invoke_workflow Flow", [(f"invoke_node {cls.__name__}", ["attempt"])])]
     assert vars(cls)["exec"] is plain
+
+
+def test_what_the_program_put_around_a_hooked_method_stays() -> None:
+    calls: list[str] = []
+
+    def noting(method: Any) -> Any:
+        @functools.wraps(method)
+        def wrapper(self: Any, *args: Any) -> Any:
+            calls.append("noted")
+            return method(self, *args)
+
+        return wrapper
+
+    with traced() as recording:
+
+        class Decorated(pocketflow.Node):
+            _run = noting(pocketflow.Node._run)
+
+        Decorated().run({})
+    Decorated().run({})
+    assert recording.names == ["invoke_node Decorated"]
+    assert calls == ["noted", "noted"]
+
+
+def test_a_method_that_the_program_took_from_another_class_stays() -> None:
+    with traced() as recording:
+
+        class Borrowing(pocketflow.Node):
+            _exec = pocketflow.BaseNode._exec
+
+        pocketflow.Flow(Borrowing()).run({})
+    assert recording.names == [("invoke_workflow Flow", ["invoke_node Borrowing"])]
+    assert vars(Borrowing)["_exec"] is vars(pocketflow.BaseNode)["_exec"]
+
+
+def test_a_method_that_the_program_exchanged_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chat(pocketflow.Flow):
+        def _orch(self, shared: Any, params: Any = None) -> str:
+            return "plain"
+
+    with traced() as recording:
+        hooked = Chat._orch
+
+        def exchanged(self: Any, shared: Any, params: Any = None) -> str:
+            return f"exchanged, was {hooked(self, shared, params)}"
+
+        monkeypatch.setattr(Chat, "_orch", exchanged)
+        assert Chat().run({}) == "exchanged, was plain"
+    assert recording.names == ["invoke_workflow Chat"]
+    assert vars(Chat)["_orch"] is exchanged
+    assert Chat().run({}) == "exchanged, was plain"
 
 
 # __init_subclass__.
