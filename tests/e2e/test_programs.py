@@ -106,7 +106,7 @@ class Fork(Node):
         child = os.fork()
         if child == 0:
             Flow(start=Inside()).run({})
-            os._exit(0)
+            raise SystemExit
         return os.waitpid(child, 0)[1]
 
 class Inside(Node):
@@ -119,6 +119,7 @@ Flow(start=Fork()).run({})
     assert programs.run("--quiet", "program.py").seen == ("", 0)
 
     (trace,) = programs.read()
+    assert trace.path.read_text().count('"spanId"') == len(trace.spans) == 4
     assert outline(trace).splitlines() == [
         "invoke_workflow Flow -> default",
         "  invoke_node Fork #1 -> default",

@@ -12,6 +12,7 @@ from typing import Any
 
 _PRELUDE = '''
 import json, multiprocessing, os, signal, sys, threading, warnings
+from pathlib import Path
 
 # Programs that fork are told by newer Pythons that they had better not.
 warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
@@ -45,12 +46,12 @@ class Exporter(SpanExporter):
 def start():
     guard.reraise = True
     provider = TracerProvider()
-    processor = {
-        "simple": lambda: SimpleSpanProcessor(Exporter()),
-        "batch": lambda: BatchSpanProcessor(Exporter(), schedule_delay_millis=60_000),
-        "file": lambda: TraceFileProcessor(directory=Path.cwd() / "traces"),
-    }[os.environ["PROCESSOR"]]()
-    provider.add_span_processor(processor)
+    if os.environ["PROCESSOR"] == "batch":
+        # Nothing is exported but by those who ask for it, or end.
+        provider.add_span_processor(BatchSpanProcessor(Exporter(), schedule_delay_millis=60_000))
+    else:
+        provider.add_span_processor(SimpleSpanProcessor(Exporter()))
+    provider.add_span_processor(TraceFileProcessor(directory=Path("traces").absolute()))
     PocketFlowInstrumentor().instrument(tracer_provider=provider, capture_output=True)
     return provider
 
@@ -68,7 +69,6 @@ def wait_for(*children):
         assert status == 0, status
 
 
-from pathlib import Path
 signal.alarm(50)  # a child that hangs ends; its parent waits for it, and tells
 provider = start()
 '''
@@ -122,11 +122,11 @@ class Forked:
 
 
 def run_forking(directory: Path, processor: str, program: str) -> Forked:
-    """Runs a program, and checks that no span was exported twice.
+    """Runs a program, and checks that no span was exported twice, in trace files neither.
 
     Args:
         directory: Where it runs.
-        processor: What its provider exports with: ``simple``, ``batch`` or ``file``.
+        processor: What its provider exports with: ``simple`` or ``batch``.
         program: Its source, after ``provider`` has been set up and PocketFlow instrumented.
     """
     script = directory / "program.py"
@@ -144,9 +144,10 @@ def run_forking(directory: Path, processor: str, program: str) -> Forked:
             printed, told = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert (process.returncode, told) == (0, "")
-    spans = _read_traces(directory / "traces") if processor == "file" else _read_exported(directory)
+    assert (told, process.returncode) == ("", 0)
+    spans = _read_exported(directory)
     assert [span_id for span_id, count in Counter(span.id for span in spans).items() if count > 1] == []
+    assert sorted(_in_trace_files(directory)) == sorted(span.id for span in spans)
     return Forked(spans, process.pid, printed)
 
 
@@ -158,17 +159,10 @@ def _read_exported(directory: Path) -> list[Exported]:
     ]
 
 
-def _read_traces(directory: Path) -> list[Exported]:
+def _in_trace_files(directory: Path) -> list[str]:
     return [
-        Exported(
-            pid=_number(_attributes(resource["resource"])["process.pid"]) if False else 0,
-            id=span["spanId"],
-            trace=span["traceId"],
-            parent=span.get("parentSpanId"),
-            name=span["name"],
-            attributes=_attributes(span),
-        )
-        for path in sorted(directory.rglob("*.jsonl"))
+        span["spanId"]
+        for path in directory.glob("traces/*.jsonl")
         for line in path.read_text().splitlines()
         for resource in json.loads(line)["resourceSpans"]
         for scope in resource["scopeSpans"]

@@ -402,3 +402,42 @@ def test_the_size_of_a_batch_is_never_found_by_consuming_it() -> None:
         Streaming().run(store)
     assert store == {"result": [0, 1, 2]}
     assert recording.attributes("invoke_node Streaming")["pocketflow.batch.size"] == 3
+
+
+# Ways to run.
+
+
+def test_a_flow_whose_nodes_are_run_without_it() -> None:
+    class Untouched(pocketflow.Flow):
+        def prep(self, shared: Any) -> None:
+            raise AssertionError("not called")
+
+    with traced() as recording:
+        assert Untouched(Ask())._orch({}) == "answered"
+    assert recording.names == [("invoke_workflow Untouched", ["invoke_node Ask"])]
+    assert recording.attributes("invoke_workflow Untouched")["pocketflow.flow.visits"] == 1
+
+
+def test_a_node_that_runs_itself() -> None:
+    class Again(pocketflow.Node):
+        def exec(self, prep_res: Any) -> None:
+            if not self.params:
+                self.set_params({"depth": 1})
+                self.run({})
+
+    with traced() as recording:
+        Again().run({})
+        Again(max_retries=2).run({})
+    assert recording.names == [
+        ("invoke_node Again", ["invoke_node Again"]),
+        ("invoke_node Again", [("attempt", [("invoke_node Again", ["attempt"])])]),
+    ]
+
+
+def test_store_and_prepared_value_may_be_given_by_name() -> None:
+    with traced() as recording:
+        Chat(Ask()).run(shared={})
+        Ask()._run(shared={})
+    names = [span.name for span in recording.spans]
+    assert names == ["invoke_workflow Chat", "invoke_node Ask", "invoke_node Ask"]
+    assert [(span.attributes or {})["pocketflow.store.added"] for span in recording.spans] == [("answer",)] * 3

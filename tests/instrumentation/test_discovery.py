@@ -165,7 +165,7 @@ def test_what_only_resembles_it_is_left_alone(write: Write) -> None:
     write(similar="class BaseNode: ...\nclass Flow: ...\ndef _orch(): ...\n# class BaseNode class Flow def _orch")
     with traced():
         module = importlib.import_module("similar")
-        assert list(vars(module.BaseNode)) == ["__module__", "__dict__", "__weakref__", "__doc__"]
+        assert "__init_subclass__" not in vars(module.BaseNode)
 
 
 # Imports that fail.

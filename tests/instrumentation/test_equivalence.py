@@ -53,7 +53,7 @@ def assert_untouched(program: Program, library: ModuleType, way: str) -> None:
 
 @libraries
 @given(program=programs(), way=st.sampled_from(sorted(WAYS)))
-@settings(deterministic, max_examples=110)
+@settings(deterministic, max_examples=250)
 def test_a_traced_program_does_what_it_does_untraced(library: ModuleType, program: Program, way: str) -> None:
     assert_untouched(program, library, way)
 

@@ -269,3 +269,14 @@ def test_a_coroutine_that_is_closed_ends_its_spans() -> None:
         coroutine.close()
         assert otel_context.get_current() == around
     assert [(span.attributes or {})["error.type"] for span in recording.spans] == ["GeneratorExit"] * 2
+
+
+def test_a_plain_function_under_an_async_name_may_fail_before_there_is_anything_to_await() -> None:
+    class AtOnce(pocketflow.AsyncNode):
+        def exec_async(self, prep_res: Any) -> Any:
+            raise ValueError("at once")
+
+    with traced() as recording, pytest.raises(ValueError, match="at once"):
+        asyncio.run(AtOnce(max_retries=2).run_async({}))
+    assert told_of(recording) == [("invoke_node AtOnce", []), ("attempt", ["at once"]), ("attempt", ["at once"])]
+    assert recording.attributes("invoke_node AtOnce")["pocketflow.attempts"] == 2

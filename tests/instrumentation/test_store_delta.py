@@ -108,6 +108,8 @@ IN_PLACE: dict[str, tuple[Any, Write, str]] = {
     "list.reverse": ([1, 2], lambda value: value.reverse(), "list[2]"),
     "dict item": ({}, lambda value: value.update(key=1), "dict[1]"),
     "dict value": ({"key": 1}, lambda value: value.update(key=2), "dict[1]"),
+    "dict key": ({"key": 1}, lambda value: value.update(other=value.pop("key")), "dict[1]"),
+    "set item": ({1}, lambda value: (value.remove(1), value.add(2)), "set[1]"),
     "set.add": (set(), lambda value: value.add(1), "set[1]"),
     "deque.append": (deque(), lambda value: value.append(1), "deque[1]"),
     "bytearray.extend": (bytearray(b"x"), lambda value: value.extend(b"y"), "bytearray[2]"),

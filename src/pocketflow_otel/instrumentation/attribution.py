@@ -60,6 +60,11 @@ class StoreWatch:
                     other.overlapped = writer.overlapped = True
         return Snapshot(self.store, depth) if kept is None else kept
 
+    def after_fork(self) -> None:
+        """Forgets windows that are the parent's."""
+        self._open.clear()
+        self._kept = None
+
     def close(self, writer: Writer, snapshot: Snapshot | None) -> None:
         """Closes a writer's window.
 
@@ -115,5 +120,7 @@ class StoreWatches:
     def after_fork(self) -> None:
         """Starts anew in a child, where the lock may be held by a thread that is not there."""
         self._lock = threading.Lock()
+        for watch in self._watches.values():
+            watch.after_fork()
         self._watches.clear()
         self._users = 0

@@ -34,13 +34,12 @@ def encode(visit: Any, value: Any, key: str | None) -> Encoded:
 
 def params(visit: Any, values: Any) -> dict[str, Any]:
     """Params as attributes, for a visit or round of which values are recorded."""
-    if type(values) is not dict or not visit.place.policy.values.on_spans:
+    if type(values) is not dict or not values or not visit.place.policy.values.on_spans:
         return {}
     text = encode(visit, values, None)
-    attributes: dict[str, Any] = {semconv.PARAMS: text.text}
     if text.truncated:
-        attributes[semconv.TRUNCATED] = [semconv.PARAMS]
-    return attributes
+        visit.shortened(semconv.PARAMS)
+    return {semconv.PARAMS: text.text}
 
 
 def key_name(visit: Any, key: object) -> str:
@@ -85,7 +84,7 @@ def noted_key(visit: Any, key: object, value: Any) -> str:
     return masked
 
 
-def tell_printed(visit: Any, streams: dict[str, Printed], attributes: dict[str, Any], truncated: list[str]) -> None:
+def tell_printed(visit: Any, streams: dict[str, Printed], attributes: dict[str, Any]) -> None:
     """Writes what was printed, and how much, into a span's attributes."""
     outlet = visit.place.policy.output
     for stream, printed in streams.items():
@@ -101,12 +100,12 @@ def tell_printed(visit: Any, streams: dict[str, Printed], attributes: dict[str, 
         if outlet.on_spans:
             attributes[name] = text.text
             if text.truncated:
-                truncated.append(name)
+                visit.shortened(name)
         if outlet.on_events:
             tracing.log_content(semconv.LOG_NODE_OUTPUT, {name: text.text}, visit.context)
 
 
-def tell_io(visit: Any, values: dict[str, Encoded], attributes: dict[str, Any], truncated: list[str]) -> None:
+def tell_io(visit: Any, values: dict[str, Encoded], attributes: dict[str, Any]) -> None:
     """Writes inputs and outputs into a span's attributes."""
     outlet = visit.place.policy.io
     if outlet.on_spans:
@@ -114,7 +113,7 @@ def tell_io(visit: Any, values: dict[str, Encoded], attributes: dict[str, Any], 
             attributes[name] = value.text
             attributes[_MIME_TYPES[name]] = semconv.MIME_JSON
             if value.truncated:
-                truncated.append(name)
+                visit.shortened(name)
     if outlet.on_events:
         texts = {name: value.text for name, value in values.items()}
         visit.tracing.log_content(semconv.LOG_NODE_IO, texts, visit.context)

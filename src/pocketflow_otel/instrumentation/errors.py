@@ -1,4 +1,4 @@
-"""Describes the exceptions of the user's program, without running more of its code than their ``__str__``."""
+"""Describes the exceptions of the user's program, running no more of its code than a ``__str__`` made for that."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import asyncio
 import os
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
+from pocketflow_otel.capture.inspection import bases, class_attributes, exception_arguments
+from pocketflow_otel.capture.shapes import shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _MAX_TRACE: Final = 8 * 1024
+_MAX_CHAIN: Final = 16
+_LONGEST_INT: Final = 4096
 _OURS: Final = tuple(
     f"{folder}{os.sep}" for folder in (Path(__file__).absolute().parents[1], Path(wrapt.__file__).absolute().parent)
 )
+_SCALARS: Final = frozenset({str, float, bool, bytes, type(None)})
+_CAUSED: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
+_DURING: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 
 def error_type(error: BaseException) -> str:
@@ -21,35 +32,68 @@ def error_type(error: BaseException) -> str:
     cls = type(error)
     if cls is asyncio.CancelledError:
         return "CancelledError"
-    module, name = cls.__module__, cls.__qualname__
-    return name if module == "builtins" else f"{module}.{name}"
+    module, name = cls.__dict__.get("__module__"), type.__dict__["__qualname__"].__get__(cls)
+    return name if module == "builtins" or type(module) is not str else f"{module}.{name}"
 
 
 def message(error: BaseException) -> str:
-    """What an exception says; empty if it can't."""
+    """What an exception says; of arguments that are no plain values only the type and size."""
+    arguments = exception_arguments(error)
+    if not (_says_itself(error) or all(map(_is_plain, arguments))):
+        shown = [argument if type(argument) is str else shape(argument) for argument in arguments]
+        return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
     try:
         text: Any = str(error)
-    except Exception:  # noqa: BLE001 - __str__ is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - __str__ is the user's code, and may raise anything
         return ""
     return text if isinstance(text, str) else ""
 
 
+def _says_itself(error: BaseException) -> bool:
+    """Whether the exception's class has a ``__str__`` of the program's, made to be called."""
+    definer = next(base for base in bases(type(error)) if "__str__" in class_attributes(base))
+    return "__globals__" in dir(type(class_attributes(definer)["__str__"]))
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in _SCALARS or (type(value) is int and value.bit_length() <= _LONGEST_INT)
+
+
 def stack_trace(error: BaseException) -> str:
     """The traceback of an exception and of what led to it, without our own frames; its middle is left out if long."""
-    described = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
-    _drop_our_frames(described, set())
-    text = "".join(described.format())
+    text = "".join(_chain(error, []))
     if len(text) <= _MAX_TRACE:
         return text
     half = _MAX_TRACE // 2
     return f"{text[:half]}\n… {len(text) - _MAX_TRACE} characters left out …\n{text[-half:]}"
 
 
-def _drop_our_frames(described: traceback.TracebackException, seen: set[int]) -> None:
-    if id(described) in seen:
-        return
-    seen.add(id(described))
-    described.stack[:] = [frame for frame in described.stack if not frame.filename.startswith(_OURS)]
-    for other in (described.__cause__, described.__context__, *(described.exceptions or ())):
-        if other is not None:
-            _drop_our_frames(other, seen)
+def _chain(error: BaseException, told: list[int]) -> Iterator[str]:
+    # The standard library's own formatting asks values for their text; this asks only what `message` does.
+    told.append(id(error))
+    earlier, link = _cause(error), _CAUSED
+    if earlier is None and not _SUPPRESS(error):
+        earlier, link = _context(error), _DURING
+    if earlier is not None and id(earlier) not in told and len(told) < _MAX_CHAIN:
+        yield from _chain(earlier, told)
+        yield link
+    frames = [frame for frame in traceback.extract_tb(_traceback(error)) if not frame.filename.startswith(_OURS)]
+    if frames:
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.StackSummary.from_list(frames).format()
+    text = message(error)
+    yield f"{error_type(error)}: {text}\n" if text else f"{error_type(error)}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for number, inner in enumerate(_inner(error), 1):
+            if id(inner) not in told and len(told) < _MAX_CHAIN:
+                yield f"  Exception {number} of the group:\n"
+                yield from (f"    {line}\n" for part in _chain(inner, told) for line in part.splitlines())
+
+
+_cause: Final = BaseException.__dict__["__cause__"].__get__
+_context: Final = BaseException.__dict__["__context__"].__get__
+_traceback: Final = BaseException.__dict__["__traceback__"].__get__
+_SUPPRESS: Final = BaseException.__dict__["__suppress_context__"].__get__
+_inner: Final = BaseExceptionGroup.__dict__["exceptions"].__get__

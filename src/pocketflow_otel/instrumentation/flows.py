@@ -50,7 +50,7 @@ class FlowRun(Visit):
         """Tells the graph of an outermost flow, and what the store holds."""
         super().recording_began()
         if self.orchestration is None:
-            self.span.set_attributes(self._graph_attributes())
+            self.tell_at_once(self._graph_attributes())
             content.remember(self, self.store)
         if self.place.policy.io is not None:
             self.note_io(semconv.INPUT_VALUE, content.public_store(self.store))
@@ -68,7 +68,7 @@ class FlowRun(Visit):
         if place.line is not None:
             attributes[semconv.CODE_LINE_NUMBER] = place.line
         if shortened:
-            attributes[semconv.TRUNCATED] = [semconv.FLOW_GRAPH]
+            self.shortened(semconv.FLOW_GRAPH)
         return attributes
 
     def new_delta(self) -> StoreDelta:

@@ -160,7 +160,7 @@ class Hooks:
     def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002
         around = otel_context.get_current()
         trial = _trial_of(around.get(SCOPE), instance)
-        if trial is None or type(trial.max_retries) is not int or trial.max_retries <= 1:
+        if trial is None or trial.max_retries <= 1:
             return None
         return Attempt(trial, around)
 

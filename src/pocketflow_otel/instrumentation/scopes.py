@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE: Final = 2048
 _MAX_STACK: Final = 16 * 1024
+MOST_RETRIES: Final = 2**63 - 1
+"""What an integer attribute can hold."""
 
 # The API keeps the key of the current span to itself; asking it once saves two copies of the context at every span.
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))
@@ -59,6 +61,7 @@ class Scope:
     context = _NO_CONTEXT
     _token: Token[Context] | None = None
     _error_id = 0
+    _shortened: tuple[str, ...] = ()
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
         self.tracing = tracing
@@ -116,6 +119,8 @@ class Scope:
         try:
             self.leave()
             if self.span is not INVALID_SPAN and self.is_ours_to_end:
+                if self._shortened:
+                    self.span.set_attribute(semconv.TRUNCATED, self._shortened)
                 self.span.end()
         except Exception:  # noqa: BLE001 - span processors are the user's
             guard.caught("ending a span")
@@ -125,7 +130,7 @@ class Scope:
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
         first = self._error_id != id(error)
-        if self.parent is not None:
+        if self.parent is not None and (self.recording or not first):
             self.parent._error_id = id(error)  # noqa: SLF001 - a scope as well
         if not self.recording:
             return
@@ -141,8 +146,17 @@ class Scope:
             trace_text = plain(errors.stack_trace(error), _MAX_STACK, self.tracing.redactor, self.seen)
             event[semconv.EXCEPTION_STACKTRACE] = trace_text.text
         if shortened:
-            self.span.set_attribute(semconv.TRUNCATED, [semconv.EXCEPTION_MESSAGE])
+            self.shortened(semconv.EXCEPTION_MESSAGE)
         self.span.add_event(semconv.EVENT_EXCEPTION, event)
+
+    def tell_at_once(self, attributes: dict[str, Any]) -> None:
+        """Sets attributes that are known, but of no interest to samplers."""
+        if attributes:
+            self.span.set_attributes(attributes)
+
+    def shortened(self, attribute: str) -> None:
+        """Notes that an attribute does not tell all there was."""
+        self._shortened = (*self._shortened, attribute)
 
     def remember_secrets(self) -> None:
         """Looks for secrets in what the scope works on, before a text that may hold them is recorded."""
@@ -166,6 +180,9 @@ def _is_within(scope: Any, around: Scope) -> bool:
 class Dormant(Scope):
     """Nothing inside is traced: it was excluded or suppressed, or there is no provider."""
 
+    def note_error(self, error: BaseException, *, with_trace: bool) -> None:
+        """Leaves an error to the first scope around that tells it."""
+
     @property
     def listener(self) -> Any:
         """Nobody: what is printed inside belongs to nothing that is traced."""
@@ -177,13 +194,14 @@ class Trial(Scope):
 
     Attributes:
         max_retries: How often the node may try.
+        waits: Whether it waits in between.
         attempts: How often it has tried.
         fallback: Whether ``exec_fallback`` gave the result.
     """
 
     node: Any = None
-    max_retries: Any = 1
-    wait: Any = 0
+    max_retries = 1
+    waits = False
     attempts = 0
     fallback = False
     last_try_ended = 0.0
@@ -191,8 +209,8 @@ class Trial(Scope):
     def attempt_attributes(self) -> dict[str, Any]:
         """What is told of the tries; nothing where there was one and no more were allowed."""
         attributes: dict[str, Any] = {}
-        if type(self.max_retries) is int and self.max_retries != 1:
-            attributes[semconv.MAX_RETRIES] = self.max_retries
+        if self.max_retries != 1:
+            attributes[semconv.MAX_RETRIES] = min(self.max_retries, MOST_RETRIES)
             # An exec put on the instance is tried unseen: then nothing is told, rather than a wrong number.
             seen = self.attempts or self.max_retries <= 0
             if seen and self.attempts != 1:
@@ -214,7 +232,7 @@ class Item(Trial):
         self.visit = visit
         self.node = visit.node
         self.max_retries = visit.max_retries
-        self.wait = visit.wait
+        self.waits = visit.waits
         self.start_span(semconv.SPAN_ITEM, {semconv.BATCH_INDEX: next(visit.item_numbers)}, around)
         self.enter(around)
 
@@ -248,8 +266,11 @@ class Attempt(Scope):
         self._trial = trial
         trial.attempts += 1
         self._number = trial.attempts
-        attributes: dict[str, Any] = {semconv.ATTEMPT_NUMBER: self._number, semconv.MAX_RETRIES: trial.max_retries}
-        if self._number > 1 and trial.wait:
+        attributes: dict[str, Any] = {
+            semconv.ATTEMPT_NUMBER: self._number,
+            semconv.MAX_RETRIES: min(trial.max_retries, MOST_RETRIES),
+        }
+        if self._number > 1 and trial.waits:
             attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
         self.start_span(semconv.SPAN_ATTEMPT, attributes, around)
         self.enter(around)
@@ -282,8 +303,8 @@ class Orchestration(Scope):
         if flow.info.is_batch_flow and not flow.is_transparent:
             attributes: dict[str, Any] = {semconv.BATCH_INDEX: next(flow.item_numbers)}
             self.start_span(semconv.SPAN_ITERATION, attributes, around)
-            if self.recording and params and flow.place.policy.values is not None:
-                self.span.set_attributes(content.params(flow, params))
+            if self.recording and flow.place.policy.values is not None:
+                self.tell_at_once(content.params(flow, params))
             self.enter(around)
         else:
             self.enter_without_span(around)

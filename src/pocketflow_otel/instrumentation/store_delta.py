@@ -98,13 +98,8 @@ class StoreDelta:
         """Adds changes to those there are, made before them."""
         self.changes = list(changes) if not self.changes else _one_after_the_other(self.changes, changes)
 
-    def tell(self, attributes: dict[str, Any], truncated: list[str]) -> None:
-        """Writes the changes into a span's attributes.
-
-        Args:
-            attributes: Where they go.
-            truncated: Gets the names of attributes that were shortened.
-        """
+    def tell(self, attributes: dict[str, Any]) -> None:
+        """Writes the changes into a span's attributes."""
         visit, changes = self._visit, self.changes
         if number := count_keys(visit.store):
             attributes[semconv.STORE_KEYS] = number
@@ -125,18 +120,18 @@ class StoreDelta:
             if described is not None:
                 attributes[semconv.STORE_SHAPE_PREFIX + name] = described
             if value is not None:
-                self._tell_value(name, value, attributes, truncated)
+                self._tell_value(name, value, attributes)
         if visit.overlapped:
             attributes[semconv.STORE_ATTRIBUTION] = semconv.ATTRIBUTION_SHARED
 
-    def _tell_value(self, name: str, value: Encoded, attributes: dict[str, Any], truncated: list[str]) -> None:
+    def _tell_value(self, name: str, value: Encoded, attributes: dict[str, Any]) -> None:
         visit = self._visit
         outlet = visit.place.policy.values
         attribute = semconv.STORE_VALUE_PREFIX + name
         if outlet.on_spans:
             attributes[attribute] = value.text
             if value.truncated:
-                truncated.append(attribute)
+                visit.shortened(attribute)
         if outlet.on_events:
             visit.tracing.log_content(semconv.LOG_STORE_CHANGE, {attribute: value.text}, visit.context)
 

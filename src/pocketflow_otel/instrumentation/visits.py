@@ -12,7 +12,7 @@ from pocketflow_otel.capture.output import Printed
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.places import Place
-from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, Trial, numbers
+from pocketflow_otel.instrumentation.scopes import MOST_RETRIES, Orchestration, Scope, Trial, numbers
 from pocketflow_otel.instrumentation.store_delta import KeyChange, StoreDelta
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.instrumentation.classes import ClassInfo
 
 _LEAST_SECONDS: Final = 0.0001
+_NUMBERS: Final = frozenset({int, float})
 
 # Actions whose truth and hash are the interpreter's own business; of others no code is run to follow them.
 _PLAIN_ACTIONS: Final = frozenset({str, bool, int, float, bytes, type(None)})
@@ -70,9 +71,11 @@ class Visit(Trial):
         self.info = info
         self.store = store
         self.attributes = attributes = info.attributes(instance)
-        if attributes.get("max_retries", 1) != 1:
-            self.max_retries = attributes["max_retries"]
-            self.wait = attributes.get("wait", 0)
+        retries = attributes.get("max_retries", 1)
+        if type(retries) is int and retries != 1:  # of anything else no code is run
+            self.max_retries = retries
+            wait: Any = attributes.get("wait")
+            self.waits = type(wait) in _NUMBERS and wait > 0
         if type(parent) is Orchestration:
             self.orchestration = parent
             self.place: Place = parent.flow.places.of(instance, attributes)
@@ -101,8 +104,8 @@ class Visit(Trial):
 
     def recording_began(self) -> None:
         """Opens the visit's window on the store."""
-        if (params := self.attributes.get("params")) and self.place.policy.values is not None:
-            self.span.set_attributes(content.params(self, params))
+        if self.place.policy.values is not None:
+            self.tell_at_once(content.params(self, self.attributes.get("params")))
         if self.store is not None:
             self._watch, self._watch_is_own = self._find_watch()
             self.delta = self.new_delta()
@@ -197,7 +200,7 @@ class Visit(Trial):
 
     def printed(self, stream: str, text: str) -> None:
         """Takes what was printed during the visit."""
-        if not self.recording or self._token is None:
+        if not text or not self.recording or self._token is None:
             return
         if self._printed is None:
             self._printed = {}
@@ -283,7 +286,6 @@ class Visit(Trial):
             returned: Whether it did return.
         """
         attributes: dict[str, Any] = {}
-        truncated: list[str] = []
         if returned:
             self._tell_action(action, attributes)
         if self._exec_ended and ended - self._started >= _LEAST_SECONDS:
@@ -291,13 +293,11 @@ class Visit(Trial):
         if self.info.repeats or self.max_retries != 1 or self.fallback:
             self._tell_tries(attributes)
         if self.delta is not None:
-            self.delta.tell(attributes, truncated)
+            self.delta.tell(attributes)
         if self._printed is not None:
-            content.tell_printed(self, self._printed, attributes, truncated)
+            content.tell_printed(self, self._printed, attributes)
         if self._io is not None:
-            content.tell_io(self, self._io, attributes, truncated)
-        if truncated:
-            attributes[semconv.TRUNCATED] = truncated
+            content.tell_io(self, self._io, attributes)
         return attributes
 
     def _tell_action(self, action: Any, attributes: dict[str, Any]) -> None:
@@ -327,8 +327,8 @@ class Visit(Trial):
     def _tell_tries(self, attributes: dict[str, Any]) -> None:
         if self.info.is_batch:
             self._tell_batch(attributes)
-            if type(self.max_retries) is int and self.max_retries != 1:
-                attributes[semconv.MAX_RETRIES] = self.max_retries
+            if self.max_retries != 1:
+                attributes[semconv.MAX_RETRIES] = min(self.max_retries, MOST_RETRIES)
         elif self._exec_ended:
             attributes.update(self.attempt_attributes())
 
