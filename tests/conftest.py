@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from opentelemetry import context as otel_context
 
 from instrumentation import recording
 from instrumentation.recording import Recording
@@ -27,7 +28,10 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _nothing_hidden_or_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Lets errors of ours through, and sees to it that a test leaves no hooks behind."""
     monkeypatch.setattr(guard, "reraise", True)
+    # A test that fails may leave its span the current one, and others would be its children.
+    token = otel_context.attach(otel_context.Context())
     yield
+    otel_context.detach(token)
     if PocketFlowInstrumentor().is_instrumented_by_opentelemetry:
         PocketFlowInstrumentor().uninstrument()
         pytest.fail("the test left PocketFlow instrumented")

@@ -161,11 +161,25 @@ FIELDS: Final = {field.name: field for field in dataclasses.fields(Options) if "
 
 DECLARATIVE_MARK: Final = "declared_in_file"
 
+_UNKNOWN: Final = "unknown_in_file"
+
+
+def _take_declared(self: Any, **given: Any) -> None:
+    for name in FIELDS:
+        setattr(self, name, given.pop(name, None))
+    setattr(self, DECLARATIVE_MARK, True)
+    setattr(self, _UNKNOWN, given or None)
+
+
 DeclarativeOptions: Final[type] = dataclasses.make_dataclass(
     "DeclarativeOptions",
     [(name, Any, dataclasses.field(default=None)) for name in FIELDS]
     # The SDK forwards every field that is set, so this default tells values of a file from arguments in code.
-    + [(DECLARATIVE_MARK, bool, dataclasses.field(default=True))],
+    + [(DECLARATIVE_MARK, bool, dataclasses.field(default=True))]
+    # For a key that is no field the SDK would drop the whole section.
+    + [(_UNKNOWN, Any, dataclasses.field(default=None))],
+    namespace={"__init__": _take_declared},
+    init=False,
 )
 """What ``instrumentation/development: python: pocketflow:`` in a declarative configuration file may hold."""
 
@@ -186,7 +200,10 @@ def resolve(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.enviro
         The options, and a sentence for each value that made no sense.
     """
     problems: list[str] = []
-    given = {key: value for key, value in arguments.items() if key != DECLARATIVE_MARK and value is not None}
+    given = {**arguments, **(arguments.get(_UNKNOWN) or {})}
+    given = {
+        key: value for key, value in given.items() if key not in (DECLARATIVE_MARK, _UNKNOWN) and value is not None
+    }
     from_file = DECLARATIVE_MARK in arguments
     for unknown in given.keys() - FIELDS.keys():
         from difflib import get_close_matches

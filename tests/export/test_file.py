@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from pocketflow_otel.export import file, places, problems, requested
 from pocketflow_otel.export.file import FileSpanExporter, JournalProcessor, TraceFileProcessor
 from pocketflow_otel.export.trace_files import TraceFiles
+from pocketflow_otel.options import Options
 from pocketflow_otel.traces.reader import TraceState, read_trace
 
 
@@ -524,7 +525,7 @@ def exporter(directory, **batch):
     """An exporter as the SDK sets it up: behind a batch processor, with the processor that it asked for."""
     made = FileSpanExporter(trace_dir=str(directory))
     batch_processor = BatchSpanProcessor(made, schedule_delay_millis=1e9, **batch)
-    (journal_processor,) = requested.drain()
+    (journal_processor,) = requested.drain(Options())
     return tracer_of(batch_processor, journal_processor), batch_processor, journal_processor
 
 
@@ -632,11 +633,12 @@ def test_a_trace_dir_that_makes_no_sense(monkeypatch, tmp_path, capsys):
 
 def test_each_request_is_met_once():
     made = []
-    requested.request(lambda: made.append("one") or "one")
-    requested.request(lambda: made.append("two") or "two")
-    assert requested.drain() == ["one", "two"]
-    assert requested.drain() == []
-    assert made == ["one", "two"]
+    requested.request(lambda options: made.append(options.verbosity) or "one")
+    requested.request(lambda options: made.append("two") or "two")
+    options = Options()
+    assert requested.drain(options) == ["one", "two"]
+    assert requested.drain(options) == []
+    assert made == [options.verbosity, "two"]
 
 
 def test_the_sdk_finds_it_by_name():

@@ -143,7 +143,7 @@ def prepared(text: str) -> None:
 
 
 def returned(text: str) -> None:
-    run(Act(exec=lambda: [text, {"answer": text}]))
+    run(Act(exec=lambda: [1, text, {"answer": text}]))
 
 
 def batch_items(text: str) -> None:
@@ -179,7 +179,9 @@ def raised_at_the_cut(text: str) -> None:
 
 def raised_from_a_long_trace(text: str) -> None:
     for length in range(3800 - len(text), 4300, max(1, len(text) // 2)):
-        run(Act(exec=_raise(RuntimeError("x " * 3000), ValueError(f"{'word ' * (length // 5)}{text} {'more ' * 2000}"))))
+        run(
+            Act(exec=_raise(RuntimeError("x " * 3000), ValueError(f"{'word ' * (length // 5)}{text} {'more ' * 2000}")))
+        )
 
 
 def returned_as_action(text: str) -> None:

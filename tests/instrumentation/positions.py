@@ -264,7 +264,9 @@ def failing_batch_item(program: Program) -> Any:
     def exec(node: Any, item: Any) -> Any:
         raise ValueError("no")
 
-    node = program.node(prep=lambda *_: (program.value,), exec=exec, exec_fallback=lambda node, item, _: item, batch=True)
+    node = program.node(
+        prep=lambda *_: (program.value,), exec=exec, exec_fallback=lambda node, item, _: item, batch=True
+    )
     return program.flow(node)
 
 

@@ -171,11 +171,14 @@ async def test_a_cancelled_task_group():
             await started.wait()
             raise ValueError("no")
 
+    async def run_all():
+        async with asyncio.TaskGroup() as group:
+            for node in (Wait(), Wait(), Wait(), Fail()):
+                group.create_task(AsyncFlow(node).run_async({}))
+
     with traced() as recording:
         with pytest.raises(ExceptionGroup) as raised:
-            async with asyncio.TaskGroup() as group:
-                for node in (Wait(), Wait(), Wait(), Fail()):
-                    group.create_task(AsyncFlow(node).run_async({}))
+            await run_all()
         assert [str(error) for error in raised.value.exceptions] == ["no"]
     told = sorted((span.name, (span.attributes or {})["error.type"]) for span in recording.spans)
     assert told == [

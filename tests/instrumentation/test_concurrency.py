@@ -1,7 +1,9 @@
 """Branches that run at once: each span has what its own node did, or says that it cannot tell."""
 
 import asyncio
+import contextlib
 import contextvars
+import io
 import sys
 import threading
 from collections.abc import Callable
@@ -34,7 +36,9 @@ def _leaves_no_trace(caplog):
 def changed(span: ReadableSpan) -> list[str]:
     """The keys a span tells of, sorted."""
     attributes = span.attributes or {}
-    return sorted(key for name in ("added", "modified", "removed") for key in attributes.get(f"pocketflow.store.{name}", ()))
+    return sorted(
+        key for name in ("added", "modified", "removed") for key in attributes.get(f"pocketflow.store.{name}", ())
+    )
 
 
 def printed(span: ReadableSpan) -> str | None:
@@ -346,6 +350,33 @@ async def test_output_of_an_executor_follows_with_the_threading_instrumentation(
     assert sorted(printed(span) or "" for span in recording.named("invoke_node Work")) == [
         f"{number}\n" for number in range(10)
     ]
+
+
+def test_a_program_that_exchanges_what_writes():
+    class Tee(Node):
+        """Sees what is printed as programs do that have always done so."""
+
+        def exec(self, prepared):
+            write, seen = sys.stdout.write, []
+
+            def tee(text):
+                seen.append(text)
+                return write(text)
+
+            sys.stdout.write = tee
+            try:
+                print("twice")
+            finally:
+                sys.stdout.write = write
+            print("once")
+            return seen
+
+    with contextlib.redirect_stdout(io.StringIO()) as stream, traced(capture_output=True, capture_io=True) as recording:
+        Flow(Tee()).run({})
+    assert stream.getvalue() == "twice\nonce\n"
+    attributes = recording.attributes("invoke_node Tee")
+    assert attributes["pocketflow.stdout"] == "twice\nonce\n"
+    assert attributes["output.value"] == '["twice","\\n"]'
 
 
 class Put(Node):

@@ -192,9 +192,7 @@ def test_workers_forked_before_they_serve(processor, tmp_path):
     assert forked.paths(of_parent=True) == {(FLOW,): 2, (FLOW, "invoke_node Master"): 2}
     assert forked.paths(of_parent=False) == {(FLOW,): 15, (FLOW, "invoke_node Serve"): 15}
     assert len({span.trace for span in forked.spans}) == 17
-    served = Counter(
-        (span.pid, span.attributes["pocketflow.stdout"]) for span in forked.named("invoke_node Serve")
-    )
+    served = Counter((span.pid, span.attributes["pocketflow.stdout"]) for span in forked.named("invoke_node Serve"))
     assert set(served.values()) == {1}
 
 

@@ -1,12 +1,12 @@
-"""Values that break naive tracing, everywhere a program may have them: tracing neither fails nor changes what happens."""
+"""Values that break naive tracing, everywhere a program may have them: tracing does not fail, nor change what happens."""
 
 import contextvars
 import itertools
 import json
 
 import pytest
-from corpora.zoo import ONE_SHOT, ZOO, consumed
 
+from corpora.zoo import ONE_SHOT, ZOO, consumed
 from instrumentation.exporting import check_exported
 from instrumentation.positions import POSITIONS, Outcome, Program
 from instrumentation.recording import Recording, traced

@@ -7,9 +7,9 @@ import string
 from typing import Any
 
 import pytest
-from corpora.secrets import INNOCENT
 from pocketflow import Flow
 
+from corpora.secrets import INNOCENT
 from instrumentation import placements
 from instrumentation.exporting import exported
 from instrumentation.placements import CONTENT, ERRORS, Act, run
@@ -35,10 +35,18 @@ def test_values_are_recorded_as_they_are(text):
     stored, params, returned, prepared = (dict(span.attributes or {}) for span in recording.spans)
     assert json.loads(stored["pocketflow.store.value.note"]) == text
     assert json.loads(params["pocketflow.params"]) == {"page": text, "pages": [text]}
-    assert json.loads(returned["output.value"]) == [text, {"answer": text}]
+    assert json.loads(returned["output.value"]) == [1, text, {"answer": text}]
     assert json.loads(prepared["input.value"]) == {"prompt": [text]}
     contents = {key: value for record in recording.logs for key, value in (record.attributes or {}).items()}
     assert json.loads(contents["pocketflow.store.value.note"]) == text
+
+
+@pytest.mark.parametrize("text", [text for text in INNOCENT if " " in text])
+def test_a_sentence_is_no_name_of_what_stands_beside_it(text):
+    with traced() as recording:
+        run(Act(exec=lambda: [(text, "an answer"), [text, {"role": "user"}]]))
+    told = json.loads(recording.attributes("invoke_node Act")["output.value"])
+    assert told == [[text, "an answer"], [text, {"role": "user"}]]
 
 
 @each_text
@@ -102,7 +110,7 @@ def test_without_content_no_value_is_told_but_shapes(store_depth, monkeypatch):
         run(Flow(Act(prep=lambda _: WORDS[-1], exec=_fail)), {"note": WORDS[-2], "password": WORDS[-3]})
     assert len(CONTENT) < len(WORDS) - 3
     told = {**exported(recording), "console": stream.getvalue().encode()}
-    assert {place: KEPT.findall(data) for place, data in told.items()} == dict.fromkeys(told, [])
+    assert {place: KEPT.findall(data) for place, data in told.items()} == {place: [] for place in told}
     assert recording.logs == []
     assert [span.status.description for span in recording.spans][-2:] == ["of its own"] * 2
 

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import io
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +119,9 @@ def play(described: list[list[dict[str, list[str]]]], schedule: list[int], close
     world = World()
     with contextlib.redirect_stdout(io.StringIO()), traced(capture_output=True, max_store_keys=1000) as recording:
         # Each branch has a context of its own, as an asyncio task has.
-        running = {number: (_flow(world, number, nodes), contextvars.copy_context()) for number, nodes in enumerate(described)}
+        running = {
+            number: (_flow(world, number, nodes), contextvars.copy_context()) for number, nodes in enumerate(described)
+        }
         for number in [turn % len(described) for turn in schedule]:
             _step(world, running, number)
         for number in list(running):
@@ -139,7 +142,7 @@ def _flow(world: World, number: int, scripts: list[dict[str, list[str]]]) -> Any
         node = Act()
         node.world, node.name, node.script = world, f"branch {number} node {place}", script
         nodes.append(node)
-    for node, following in zip(nodes, nodes[1:], strict=False):
+    for node, following in itertools.pairwise(nodes):
         node >> following
     return AsyncFlow(nodes[0]).run_async(world.store)
 

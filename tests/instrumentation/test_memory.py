@@ -20,16 +20,13 @@ class Held:
         self.content = bytearray(SIZE)
 
 
-class Row(dict): ...
-
-
 LARGE = {
     "str": lambda: "x" * SIZE,
     "bytes": lambda: bytes(SIZE),
     "bytearray": lambda: bytearray(SIZE),
     "list of texts": lambda: [chr(65 + number) * MEGABYTE for number in range(50)],
     "short list of texts": lambda: ["a" * (SIZE // 2), "b" * (SIZE // 2)],
-    "dict of texts": lambda: {number: "x" * MEGABYTE for number in range(50)},
+    "dict of texts": lambda: {number: chr(65 + number) * MEGABYTE for number in range(50)},
     "short dict of bytes": lambda: {"content": bytes(SIZE)},
     "object": Held,
     "list of objects": lambda: [Held()],
@@ -61,7 +58,9 @@ def _measured():
 
 
 @pytest.mark.usefixtures("_measured")
-@pytest.mark.parametrize("options", [{}, {"store_depth": 4, "capture_values": True, "capture_io": True}], ids=["", "deep"])
+@pytest.mark.parametrize(
+    "options", [{}, {"store_depth": 4, "capture_values": True, "capture_io": True}], ids=["", "deep"]
+)
 @pytest.mark.parametrize("kind", LARGE)
 def test_replacing_a_large_value_takes_no_more_memory(kind, options):
     untraced = _peak(kind)
@@ -71,7 +70,9 @@ def test_replacing_a_large_value_takes_no_more_memory(kind, options):
         assert _peak(kind) < 1.1 * SIZE
 
 
-@pytest.mark.parametrize("options", [{}, {"store_depth": 4, "capture_values": True, "capture_io": True}], ids=["", "deep"])
+@pytest.mark.parametrize(
+    "options", [{}, {"store_depth": 4, "capture_values": True, "capture_io": True}], ids=["", "deep"]
+)
 def test_no_value_outlives_its_program(options):
     class Value: ...
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpora.secrets import SECRETS, Secret
 from pocketflow import Flow
 
+from corpora.secrets import SECRETS, Secret
 from instrumentation.exporting import exported
 from instrumentation.leaks import leaks
 from instrumentation.placements import CONTENT, CUTS, ERRORS, MAX_VALUE_BYTES, NAMES, UNDER_A_KEY, Act, run
@@ -55,20 +55,22 @@ def forms_of(secret: Secret, places: dict[str, Place]) -> list[tuple[str, str]]:
     return [
         (place, form)
         for place, form in itertools.product(places, secret.forms)
-        # Of a key whose beginning is not there, the end tells; what is cut has neither.
-        if not ("-----END" in form and "-----BEGIN" not in form and place in NAMES | CUTS)
+        # Of a private key whose beginning is not there, the end tells, where that is not cut off.
+        if "-----END" not in form or "-----BEGIN" in form or place in ("stored", "printed", "raised")
     ]
 
 
 def some(cases: list[tuple[str, str]], secret: Secret) -> Iterator[tuple[str, str]]:
     """For each place one of the forms, another one for another place and secret."""
     turn = SECRETS.index(secret)
-    for number, (_, forms) in enumerate(itertools.groupby(cases, lambda case: case[0])):
-        forms = list(forms)
+    for number, (_, group) in enumerate(itertools.groupby(cases, lambda case: case[0])):
+        forms = list(group)
         yield forms[(turn + number) % len(forms)]
 
 
-def expect_masked(cases: Any, secret: Secret, mode: str, directory: Path, within: Callable[[Any], Any] | None = None) -> None:
+def expect_masked(
+    cases: Any, secret: Secret, mode: str, directory: Path, within: Callable[[Any], Any] | None = None
+) -> None:
     """Each case runs by itself, in a trace of its own unless `within` makes it part of another."""
     cases = list(cases)
 
@@ -88,7 +90,9 @@ def expect_masked(cases: Any, secret: Secret, mode: str, directory: Path, within
 @each_mode
 @each(TOLD)
 def test_a_secret_is_masked_where_it_first_appears(secret, mode, tmp_path):
-    expect_masked(some(forms_of(secret, PLACES), secret), secret, mode, tmp_path)
+    # What is content does not come through without: see test_innocent.
+    places = PLACES if mode == "SPAN_AND_EVENT" else ERRORS | NAMES
+    expect_masked(some(forms_of(secret, places), secret), secret, mode, tmp_path)
 
 
 @each(TOLD[::8])

@@ -71,7 +71,69 @@ class _Faint:
         return len(value) == self._length and bool(_sample_of(value, len(value)) == self._sample)
 
 
-_SIZED: Final = frozenset({str, bytes, bytearray})
+class _FaintItems:
+    """Stands in for a container or object that holds much, by what stands in for its items."""
+
+    __slots__ = ("_depth", "_identity", "_items", "_kind", "_most")
+
+    def __init__(self, value: Any, items: list[Any], depth: int, most: int) -> None:
+        self._kind = type(value)
+        self._identity = id(value)
+        self._items = [_stand_in(item) for item in items]
+        self._depth = depth
+        self._most = most
+
+    def is_still(self, value: Any) -> bool:
+        if id(value) != self._identity or type(value) is not self._kind:
+            return False
+        items = flatten(value, self._depth, self._most)
+        return items is not None and len(items) == len(self._items) and all(map(_stands_for, self._items, items))
+
+
+class _Identity:
+    """Stands in for a container among others, which can't be referred to weakly."""
+
+    __slots__ = ("identity",)
+
+    def __init__(self, value: Any) -> None:
+        self.identity = id(value)
+
+
+def _stand_in(item: Any) -> Any:
+    kind = type(item)
+    if kind in _SCALARS:
+        return _Faint(item, len(item)) if kind in _SIZED and len(item) > _HEAVY_ITEM else item
+    if kind not in _CONTAINERS:
+        with suppress(TypeError):  # not every type can be referred to weakly
+            return _Faint(item, None)
+    return _Identity(item)
+
+
+def _stands_for(stand_in: Any, item: Any) -> bool:
+    kind = type(stand_in)
+    if kind is _Faint:
+        return bool(stand_in.is_still(item))
+    if kind is _Identity:
+        return bool(stand_in.identity == id(item))
+    return _unchanged(stand_in, item)
+
+
+def _is_burden(items: list[Any]) -> bool:
+    """Whether to keep these alive would take much memory, or nobody can tell how much."""
+    size = 0
+    for item in items:
+        kind = type(item)
+        if kind in _SIZED:
+            size += len(item)
+        elif kind not in _SCALARS and kind not in _CONTAINERS:
+            return True
+    return size > _HEAVY_LENGTH
+
+
+_SIZED: Final = frozenset({str, bytes})
+_CONTAINERS: Final = frozenset({list, dict, set, frozenset, tuple, deque})
+_HEAVY_ITEM: Final = 1_024
+_MANY_ITEMS: Final = 1_024
 
 
 def _sample_of(value: Any, length: int) -> Any:
@@ -88,7 +150,7 @@ def read_store(store: Any) -> _Store | None:
     if kind is dict:
         return store.copy() if len(store) <= MOST_KEYS else None
     if issubclass(kind, dict):
-        return dict.copy(store) if dict.__len__(store) <= MOST_KEYS else None
+        return _copy_of_subclass(store) if dict.__len__(store) <= MOST_KEYS else None
     if issubclass(kind, UserDict):
         data = instance_attributes(store).get("data")
         if type(data) is dict:
@@ -103,6 +165,16 @@ def read_store(store: Any) -> _Store | None:
                 if value is not _MISSING:
                     attributes.setdefault(name, value)
     return attributes if len(attributes) <= MOST_KEYS else None
+
+
+def _copy_of_subclass(store: Any) -> _Store | None:
+    # dict.copy asks a subclass that defines __iter__ for its keys and items.
+    if type(store).__iter__ is dict.__iter__:
+        return dict.copy(store)
+    for _ in range(3):  # another thread may change it meanwhile
+        with suppress(RuntimeError):
+            return dict(dict.items(store))
+    return None
 
 
 def _slot_value(slot: Any, instance: object) -> Any:
@@ -161,7 +233,7 @@ class Snapshot:
         self._lists: list[_List] = []
         self._dicts: list[_Dict] = []
         self._others: list[_Other] = []
-        self._faint: dict[str, _Faint] = {}
+        self._faint: dict[str, _Faint | _FaintItems] = {}
         self._noted: set[str] = set()
         self._odd_keys = False
         self._left = _ITEMS_A_STORE
@@ -181,10 +253,10 @@ class Snapshot:
         else:
             self._odd_keys = True
         few = self.depth == 1 and self._left > 0
-        if few and kind is list and len(value) <= _ITEMS_A_VALUE:
+        if few and kind is list and len(value) <= _ITEMS_A_VALUE and not _is_burden(value):
             self._lists.append((key, value, value[:]))
             self._left -= len(value)
-        elif few and kind is dict and len(value) <= _ITEMS_A_VALUE:
+        elif few and kind is dict and len(value) <= _ITEMS_A_VALUE and not _is_burden(list(value.values())):
             self._dicts.append((key, value, value.copy()))
             self._left -= len(value)
         elif kind in _SIZED:
@@ -199,8 +271,12 @@ class Snapshot:
         items = flatten(value, self.depth, most) if most > 0 else None
         if items is None:
             return False
-        self._others.append((key, value, items, most))
         self._left -= len(items)
+        many = items and type(items[0]) is int and items[0] > _MANY_ITEMS
+        if type(key) is str and (many or type(value) not in _CONTAINERS or _is_burden(items)):
+            self._faint[key] = _FaintItems(value, items, self.depth, most)
+        else:
+            self._others.append((key, value, items, most))
         return True
 
     def move_on(self, store: Any) -> list[Change]:
@@ -305,7 +381,7 @@ def _by_identity(store: _Store, key: Any) -> Any:
 def _same(old: Any, new: Any) -> bool:
     """Whether two different objects are the same value, as far as that is to be told without user code."""
     kind = type(old)
-    if kind is _Faint:
+    if kind is _Faint or kind is _FaintItems:
         return bool(old.is_still(new))
     if kind is not type(new) or kind not in _SCALARS:
         return False

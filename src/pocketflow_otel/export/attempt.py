@@ -158,6 +158,10 @@ def _of_answer(arguments: tuple[object, ...], timeout_seconds: float) -> Failure
             return Failure(_brief(f"{name}: {details}"), unsupported=name == "UNIMPLEMENTED")
         if isinstance(argument, int) and 100 <= argument < 600:  # noqa: PLR2004 - HTTP's range
             return Failure(_brief(f"HTTP {argument} {arguments[-1]}"), unsupported=argument in (404, 405))
+    match arguments:
+        # Where it tries again, the HTTP exporter tells the reason, what it sends, and the seconds until then.
+        case (str() as reason, str(), float()):
+            return Failure(_brief(reason))
     return None
 
 

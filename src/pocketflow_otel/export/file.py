@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from pocketflow_otel.export import places, problems, requested
 from pocketflow_otel.export.trace_files import PROBLEM_SOURCE, TraceFiles
-from pocketflow_otel.options import environment_variable, resolve
+from pocketflow_otel.options import Options, environment_variable, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,13 @@ class FileSpanExporter(SpanExporter):
             if complaint.startswith(("trace_dir=", environment_variable("trace_dir"))):
                 problems.report(PROBLEM_SOURCE, complaint)
         self._files = files = TraceFiles(places.trace_dir(options.trace_dir))
-        requested.request(lambda: JournalProcessor(files))
+
+        def journal(options: Options) -> JournalProcessor:
+            if trace_dir is None:
+                files.directory = places.trace_dir(options.trace_dir)
+            return JournalProcessor(files)
+
+        requested.request(journal)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Writes a batch, one line for each trace."""

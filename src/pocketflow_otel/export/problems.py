@@ -40,7 +40,9 @@ def report(source: str, message: str, dropped: int = 0) -> None:
             _problems[source] = replace(known, reports=known.reports + 1, dropped=known.dropped + dropped)
             return
         _problems[source] = Problem(message=message, reports=1, dropped=dropped)
-    _say(f"pocketflow-otel: {source}: {' '.join(message.split())}; your program goes on\n")
+    # The message may quote what a server sent.
+    text = "".join(char if char.isprintable() else " " for char in f"{source}: {message}")
+    _say(f"pocketflow-otel: {' '.join(text.split())}; your program goes on\n")
 
 
 def snapshot() -> dict[str, Problem]:

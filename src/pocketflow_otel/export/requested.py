@@ -13,20 +13,23 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import SpanProcessor
 
-_factories: list[Callable[[], SpanProcessor]] = []
+    from pocketflow_otel.options import Options
+
+_factories: list[Callable[[Options], SpanProcessor]] = []
 
 
-def request(factory: Callable[[], SpanProcessor]) -> None:
+def request(factory: Callable[[Options], SpanProcessor]) -> None:
     """Asks for a span processor on the provider that spans will come from.
 
     Args:
-        factory: Makes the processor, once a provider is there to take it.
+        factory: Makes the processor, once a provider is there to take it and all options are known: exporters are made
+            before those of a declarative configuration file are read.
     """
     _factories.append(factory)
 
 
-def drain() -> list[SpanProcessor]:
+def drain(options: Options) -> list[SpanProcessor]:
     """Makes the processors asked for since the last call."""
     factories = _factories.copy()
     del _factories[: len(factories)]
-    return [factory() for factory in factories]
+    return [factory(options) for factory in factories]

@@ -7,15 +7,19 @@ for its whole visit. Two windows of different branches on one store that overlap
 from __future__ import annotations
 
 import threading
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pocketflow_otel.capture.store import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Writer(Protocol):
     """A visit that may write to a store."""
 
     overlapped: bool
+    exec_alone: bool
     parent: Any
 
 
@@ -27,12 +31,13 @@ class StoreWatch:
         users: How many flows and lone nodes work on it.
     """
 
-    __slots__ = ("_kept", "_kept_at", "_open", "_opened", "store", "users")
+    __slots__ = ("_executing", "_kept", "_kept_at", "_open", "_opened", "store", "users")
 
     def __init__(self, store: object) -> None:
         self.store = store
         self.users = 0
         self._open: set[Any] = set()
+        self._executing: set[Any] = set()
         self._opened = 0
         self._kept: Snapshot | None = None
         self._kept_at = 0
@@ -55,9 +60,8 @@ class StoreWatch:
         # Of two threads at least one sees the other, for each adds itself before it looks.
         self._open.add(writer)
         if len(self._open) > 1:
-            for other in tuple(self._open):
-                if other is not writer and not _is_inside(writer, other) and not _is_inside(other, writer):
-                    other.overlapped = writer.overlapped = True
+            for other in _others(self._open, writer):
+                other.overlapped = writer.overlapped = True
         return Snapshot(self.store, depth) if kept is None else kept
 
     def after_fork(self) -> None:
@@ -75,6 +79,26 @@ class StoreWatch:
         self._open.discard(writer)
         if not self._open:
             self._kept, self._kept_at = snapshot, self._opened
+
+    def exec_began(self, writer: Writer) -> None:
+        """Notes that a writer's window is closed while its ``exec`` runs."""
+        writer.exec_alone = True
+        self._executing.add(writer)
+        if len(self._executing) > 1:
+            for other in _others(self._executing, writer):
+                other.exec_alone = writer.exec_alone = False
+
+    def exec_ended(self, writer: Writer) -> bool:
+        """Tells whether what has changed during a writer's ``exec`` can only be its own."""
+        self._executing.discard(writer)
+        return writer.exec_alone
+
+
+def _others(writers: set[Any], writer: Writer) -> Iterator[Any]:
+    """The writers on other branches than a given one."""
+    for other in tuple(writers):
+        if other is not writer and not _is_inside(writer, other) and not _is_inside(other, writer):
+            yield other
 
 
 def _is_inside(writer: Writer, around: Writer) -> bool:

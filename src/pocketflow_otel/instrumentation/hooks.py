@@ -169,13 +169,17 @@ class Hooks:
         return None if trial is None else _FallbackPhase(trial)
 
 
+def _begun(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
+    try:
+        return begin(owner, instance, args, kwargs)
+    except Exception:  # noqa: BLE001 - the guard decides
+        guard.caught("beginning a span")
+        return None
+
+
 def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            scope = begin(owner, self, args, kwargs)
-        except Exception:  # noqa: BLE001 - the guard decides
-            guard.caught("beginning a span")
-            scope = None
+        scope = _begun(begin, owner, self, args, kwargs)
         if scope is None:
             return call(self, *args, **kwargs)
         try:
@@ -191,11 +195,7 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
 
 def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            scope = begin(owner, self, args, kwargs)
-        except Exception:  # noqa: BLE001 - the guard decides
-            guard.caught("beginning a span")
-            scope = None
+        scope = _begun(begin, owner, self, args, kwargs)
         if scope is None:
             return await call(self, *args, **kwargs)
         try:
@@ -216,7 +216,13 @@ def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
         return await promise
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        promise = call(self, *args, **kwargs)
+        try:
+            promise = call(self, *args, **kwargs)
+        except BaseException as error:
+            scope = _begun(begin, owner, self, args, kwargs)
+            if scope is not None:
+                scope.fail(error)
+            raise
         if not inspect.iscoroutine(promise):
             return promise
         return _async_hook(begin, owner, lambda *_, **__: awaiting(promise))(self, *args, **kwargs)

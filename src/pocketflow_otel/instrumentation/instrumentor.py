@@ -17,7 +17,7 @@ from pocketflow_otel.instrumentation.hooks import Hooks
 from pocketflow_otel.instrumentation.metrics import Metrics
 from pocketflow_otel.instrumentation.tracing import Tracing
 from pocketflow_otel.instrumentation.visits import current_scope
-from pocketflow_otel.options import DeclarativeOptions, resolve
+from pocketflow_otel.options import DeclarativeOptions, Options, resolve
 from pocketflow_otel.version import __version__
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._finder.install()
         self._output = OutputListener(_note_output)
         self._output.install()
-        _attach_requested_processors(providers["tracer_provider"])
+        _attach_requested_processors(providers["tracer_provider"], options)
 
     def _adopt_named(self, hooks: Hooks, modules: Collection[str]) -> None:
         for name in modules:
@@ -110,7 +110,7 @@ def _note_output(stream: str, text: str) -> None:
             visit.printed(stream, text)
 
 
-def _attach_requested_processors(provider: Any) -> None:
+def _attach_requested_processors(provider: Any, options: Options) -> None:
     """Adds what exporters that were named asked for: they see only spans that ended, and some must see them start."""
     requested = sys.modules.get("pocketflow_otel.export.requested")
     if requested is None:
@@ -119,5 +119,5 @@ def _attach_requested_processors(provider: Any) -> None:
     add_span_processor = getattr(provider, "add_span_processor", None)
     if add_span_processor is None:
         return
-    for processor in requested.drain():
+    for processor in requested.drain(options):
         add_span_processor(processor)

@@ -60,7 +60,7 @@ class Scope:
     seen: SeenSecrets | None = None
     context = _NO_CONTEXT
     _token: Token[Context] | None = None
-    _error_id = 0
+    _told: frozenset[int] = frozenset()  # identities of the errors that scopes inside have told
     _shortened: tuple[str, ...] = ()
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
@@ -129,9 +129,9 @@ class Scope:
 
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
-        first = self._error_id != id(error)
+        first = id(error) not in self._told
         if self.parent is not None and (self.recording or not first):
-            self.parent._error_id = id(error)  # noqa: SLF001 - a scope as well
+            self.parent._told |= {id(error)}  # noqa: SLF001 - a scope as well
         if not self.recording:
             return
         kind = errors.error_type(error)

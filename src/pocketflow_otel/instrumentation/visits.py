@@ -41,6 +41,7 @@ class Visit(Trial):
         store: The shared store it was given.
         delta: What it does to the store; None where that is not recorded.
         overlapped: Whether another node may have written to the store in the same time.
+        exec_alone: Whether no node on another branch was in its ``exec`` in the same time.
         in_exec: Whether ``exec`` is under way.
         item_numbers: Numbers the items of a batch node, or a batch flow's rounds.
         items_failed: How many of them failed.
@@ -49,6 +50,7 @@ class Visit(Trial):
     orchestration: Orchestration | None = None
     delta: StoreDelta | None = None
     overlapped = False
+    exec_alone = True
     in_exec = False
     items_failed = 0
     _started = 0.0
@@ -163,13 +165,15 @@ class Visit(Trial):
         if self.info.is_async or records_io or self.tracing.watches.busy:
             self._phased = True
             self.close_window()
+            if self.delta is not None:
+                self._watch.exec_began(self)
         if records_io:
             self.note_io(semconv.INPUT_VALUE, prepared)
 
     def exec_returned(self, result: Any) -> None:
         """Takes what ``_exec`` returned."""
         self.exec_is_over()
-        self._error_id = 0
+        self._told = frozenset()
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)
 
@@ -178,8 +182,8 @@ class Visit(Trial):
         self.in_exec = False
         if self.recording:
             self._exec_ended = perf_counter()
-            if self._phased:
-                self.open_window(follows=True)
+            if self._phased and self.delta is not None:
+                self.open_window(follows=self._watch.exec_ended(self))
 
     def count_retries(self, attempts: int) -> None:
         """Adds the tries of an item, or of the node itself, after the first."""

@@ -17,7 +17,7 @@ from pocketflow_otel.export import problems, requested
 from pocketflow_otel.export.console import ConsoleSpanExporter, LiveConsole
 from pocketflow_otel.export.console.live import MAX_OTHERS
 from pocketflow_otel.export.console.places import Place
-from pocketflow_otel.options import Verbosity
+from pocketflow_otel.options import Options, Verbosity, resolve
 
 
 def test_lines_of_threads_do_not_mix(show):
@@ -182,14 +182,14 @@ def test_force_flush(show):
 
 
 def test_the_exporter_asks_for_a_console_with_the_options_verbosity(monkeypatch, make_program):
-    assert requested.drain() == []
+    assert requested.drain(Options()) == []
     monkeypatch.setenv("OTEL_PYTHON_POCKETFLOW_VERBOSITY", "minimal")
     (entry,) = entry_points(group="opentelemetry_traces_exporter", name="pocketflow_console")
     exporter = entry.load()()
     assert type(exporter) is ConsoleSpanExporter
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    (console,) = requested.drain()
+    (console,) = requested.drain(resolve({})[0])
     p = make_program(console)
     flow = p.flow("Agent")
     p.node("Ask", flow)

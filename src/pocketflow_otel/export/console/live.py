@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from pocketflow_otel import options, semconv
+from pocketflow_otel import semconv
 from pocketflow_otel.export import problems, requested
 from pocketflow_otel.export.console.lines import MAX_NAME, Lines
 from pocketflow_otel.export.console.places import Ending, Failure, Kind, Place, attributes_of, ending_of, kind_of
@@ -304,8 +304,7 @@ class ConsoleSpanExporter(SpanExporter):
     """
 
     def __init__(self) -> None:
-        verbosity = options.resolve({})[0].verbosity
-        requested.request(lambda: LiveConsole(verbosity=verbosity))
+        requested.request(lambda options: LiveConsole(verbosity=options.verbosity))
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
         """Does nothing, for the `LiveConsole` has shown the spans when they started and ended."""
