@@ -1,4 +1,4 @@
-"""Values that break naive tracing, everywhere a program may have them: tracing does not fail, nor change what happens."""
+"""Values that break naive tracing, everywhere a program may have them: tracing changes nothing, nor does it fail."""
 
 import contextvars
 import itertools

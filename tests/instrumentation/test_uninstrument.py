@@ -1,12 +1,8 @@
 """Instrumenting leaves no trace once it is taken back, and taking it back needs no order and no luck."""
 
-import contextlib
 import functools
-import gc
 import inspect
-import io
 import sys
-import weakref
 from typing import Any
 
 import pocketflow
@@ -363,113 +359,3 @@ def test_uninstrumenting_while_a_flow_runs_lets_it_end(instrumentor: Any) -> Non
     assert store == {}
     assert [span.name for span in recording.spans][:2] == ["invoke_workflow Flow", "invoke_node Ending"]
     assert len(recording.spans) * 2 == len(recording.events)
-
-
-# Streams and finders.
-
-
-def test_streams_and_finders_are_the_programs_again() -> None:
-    streams, finders = (sys.stdout, sys.stderr), list(sys.meta_path)
-    with traced():
-        assert sys.stdout is not streams[0]
-        assert sys.meta_path != finders
-    assert (sys.stdout, sys.stderr) == streams
-    assert sys.stdout is streams[0]
-    assert sys.stderr is streams[1]
-    assert sys.meta_path == finders
-
-
-def test_a_stream_that_the_program_put_in_place_stays(instrumentor: Any) -> None:
-    original, own = sys.stdout, io.StringIO()
-    instrumentor.instrument()
-    try:
-        sys.stdout = own
-        instrumentor.uninstrument()
-        assert sys.stdout is own
-    finally:
-        sys.stdout = original
-
-
-def test_a_stream_that_the_program_wrapped_goes_on_working(instrumentor: Any) -> None:
-    class Shouting:
-        def __init__(self, stream: Any) -> None:
-            self.stream = stream
-
-        def write(self, text: str) -> int:
-            return int(self.stream.write(text.upper()))
-
-        def flush(self) -> None:
-            self.stream.flush()
-
-    end = io.StringIO()
-    with contextlib.redirect_stdout(end):
-        instrumentor.instrument()
-        sys.stdout = shouting = Shouting(sys.stdout)
-        instrumentor.uninstrument()
-        assert sys.stdout is shouting
-        print("still here")
-    assert end.getvalue() == "STILL HERE\n"
-
-
-def test_a_finder_that_the_program_took_out_is_not_missed(instrumentor: Any) -> None:
-    finders = list(sys.meta_path)
-    instrumentor.instrument()
-    sys.meta_path[:] = finders
-    instrumentor.uninstrument()
-    assert sys.meta_path == finders
-
-
-# Memory.
-
-
-def define_and_run(number: int) -> list[weakref.ref[type]]:
-    references = []
-    for _ in range(number):
-
-        class Local(pocketflow.Node):
-            def __init__(self) -> None:
-                super().__init__(max_retries=2)
-
-            def exec(self, prep_res: Any) -> str:
-                return "done"
-
-        pocketflow.Flow(Local()).run({})
-        references.append(weakref.ref(Local))
-    return references
-
-
-def test_classes_are_forgotten_when_the_program_forgets_them() -> None:
-    with traced(tracer_provider=None, meter_provider=Recording().meter_provider):
-        define_and_run(10)
-        gc.collect()
-        before, classes = len(gc.get_objects()), len(type.__subclasses__(pocketflow.Node))
-        references = define_and_run(1000)
-        gc.collect()
-        assert [reference for reference in references if reference() is not None] == []
-        del references
-        assert len(type.__subclasses__(pocketflow.Node)) == classes
-        assert len(gc.get_objects()) - before < 100
-
-
-def test_traced_classes_are_forgotten_too() -> None:
-    with traced():
-        references = define_and_run(100)
-        gc.collect()
-        assert [reference for reference in references if reference() is not None] == []
-
-
-def test_a_run_leaves_nothing_for_the_garbage_collector() -> None:
-    class Value:
-        """Something in a store."""
-
-    with traced(capture_values=True, capture_io=True, capture_output=True):
-        value = Value()
-        reference = weakref.ref(value)
-        gc.collect()
-        gc.disable()
-        try:
-            pocketflow.Flow(Retrying()).run({"value": value})
-            del value
-            assert reference() is None
-        finally:
-            gc.enable()

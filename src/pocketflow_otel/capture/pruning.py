@@ -198,7 +198,7 @@ class Pruner:
 
     def _names_next(self, item: Any, length: int) -> bool:
         # Of two the first may be the name of the second, as with headers and items; on command lines "--name" is.
-        return type(item) is str and (length == _PAIR or item[:2] == "--") and self._redactor.is_secret_name(item)
+        return type(item) is str and (length == _PAIR or item[:2] == "--") and self._redactor.is_name_of_secret(item)
 
     def _enter(self, value: Any, length: int, room: int) -> bool:
         if not length or len(self._path) >= _DEEPEST or room < self._least_room or id(value) in self._path:

@@ -49,6 +49,7 @@ class Redactor:
         self._patterns = tuple(re.compile(pattern) for pattern in patterns)
         self._hook = hook
         self._names: dict[str, bool] = {}
+        self._is_name = re.compile(r"-{0,2}\w+(?:[ .-]\w+){0,2}\Z").match
         self.extended: Final = bool(self._patterns or hook)
 
     def is_secret_name(self, name: str) -> bool:
@@ -62,6 +63,10 @@ class Redactor:
                 pattern.search(name) for pattern in self._patterns
             )
         return known
+
+    def is_name_of_secret(self, text: str) -> bool:
+        """Whether a text is nothing but such a name, and so may name what stands beside it: a sentence does not."""
+        return self._is_name(text) is not None and self.is_secret_name(text)
 
     def text(self, text: str, seen: SeenSecrets | None = None, key: str | None = None) -> str:
         """The text with a mask in place of every secret.
@@ -162,7 +167,7 @@ def _inside(value: Any, secret: bool, redactor: Redactor, limit: int) -> Iterato
     named = _named(value, limit)
     if named is None:
         items = elements(value, limit) or []
-        pair = len(items) == _PAIR and type(items[0]) is str and redactor.is_secret_name(items[0])
+        pair = len(items) == _PAIR and type(items[0]) is str and redactor.is_name_of_secret(items[0])
         yield from ((item, secret or pair) for item in (items[1:] if pair else items))
         return
     for name, item in named:

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pocketflow_otel import semconv
-from pocketflow_otel.capture.encoding import plain
+from pocketflow_otel.capture.encoding import Encoded, plain
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
@@ -136,18 +136,23 @@ class Scope:
             return
         kind = errors.error_type(error)
         self.remember_secrets()
-        text, shortened = plain(errors.message(error), _MAX_MESSAGE, self.tracing.redactor, self.seen)
+        text, shortened = self._clean(errors.message(error, self._masked), _MAX_MESSAGE)
         self.span.set_attribute(semconv.ERROR_TYPE, kind)
         self.span.set_status(Status(StatusCode.ERROR, text))
         if not first:
             return
         event = {semconv.EXCEPTION_TYPE: kind, semconv.EXCEPTION_MESSAGE: text}
         if with_trace:
-            trace_text = plain(errors.stack_trace(error), _MAX_STACK, self.tracing.redactor, self.seen)
-            event[semconv.EXCEPTION_STACKTRACE] = trace_text.text
+            event[semconv.EXCEPTION_STACKTRACE] = self._clean(errors.stack_trace(error, self._masked), _MAX_STACK).text
         if shortened:
             self.shortened(semconv.EXCEPTION_MESSAGE)
         self.span.add_event(semconv.EVENT_EXCEPTION, event)
+
+    def _clean(self, text: str, most: int) -> Encoded:
+        return plain(text, most, self.tracing.redactor, self.seen)
+
+    def _masked(self, text: str) -> str:
+        return self._clean(text, _MAX_STACK).text
 
     def tell_at_once(self, attributes: dict[str, Any]) -> None:
         """Sets attributes that are known, but of no interest to samplers."""
@@ -280,7 +285,7 @@ class Attempt(Scope):
         self._trial.last_try_ended = perf_counter()
         try:
             if self.is_ours_to_end:
-                retried = isinstance(error, Exception) and self._number < self._trial.max_retries
+                retried = issubclass(type(error), Exception) and self._number < self._trial.max_retries
                 self.note_error(error, with_trace=not retried)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording a failed try")
