@@ -103,6 +103,8 @@ def _redaction(value: Any) -> tuple[str, ...] | RedactHook:
     if callable(value):
         return value  # type: ignore[no-any-return]
     # A pattern may hold a comma, so patterns in one string are separated by line ends.
+    if not isinstance(value, str | Sequence):
+        raise ValueError("expected regular expressions, one a line, or a function")  # noqa: TRY004 - told, not raised
     patterns = tuple(value.splitlines()) if isinstance(value, str) else tuple(value)
     for pattern in patterns:
         try:

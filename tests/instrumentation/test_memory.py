@@ -1,70 +1,101 @@
-"""Tracing keeps nothing alive that the program has let go of."""
+"""Tracing keeps none of a program's values alive, not even while the program replaces them."""
 
 import gc
+import tracemalloc
 import weakref
-from typing import Any
 
-import pocketflow
+import pytest
+from pocketflow import Flow, Node
 
-from instrumentation.recording import Recording, traced
+from instrumentation.recording import traced
+
+MEGABYTE = 1 << 20
+SIZE = 50 * MEGABYTE
 
 
-class Retrying(pocketflow.Node):
+class Held:
+    """An object that can be referred to weakly, with much in it."""
+
     def __init__(self) -> None:
-        super().__init__(max_retries=2)
-
-    def exec(self, prep_res: Any) -> str:
-        return "done"
+        self.content = bytearray(SIZE)
 
 
-def define_and_run(number: int) -> list[weakref.ref[type]]:
-    references = []
-    for _ in range(number):
-
-        class Local(pocketflow.Node):
-            def __init__(self) -> None:
-                super().__init__(max_retries=2)
-
-            def exec(self, prep_res: Any) -> str:
-                return "done"
-
-        pocketflow.Flow(Local()).run({})
-        references.append(weakref.ref(Local))
-    return references
+LARGE = {
+    "str": lambda: "x" * SIZE,
+    "bytes": lambda: bytes(SIZE),
+    "bytearray": lambda: bytearray(SIZE),
+    "list of texts": lambda: [chr(65 + number) * MEGABYTE for number in range(50)],
+    "short list of texts": lambda: ["a" * (SIZE // 2), "b" * (SIZE // 2)],
+    "dict of texts": lambda: {number: chr(65 + number) * MEGABYTE for number in range(50)},
+    "short dict of bytes": lambda: {"content": bytes(SIZE)},
+    "object": Held,
+    "list of objects": lambda: [Held()],
+}
 
 
-def test_classes_are_forgotten_when_the_program_forgets_them() -> None:
-    with traced(tracer_provider=None, meter_provider=Recording().meter_provider):
-        define_and_run(10)
+class Replace(Node):
+    def post(self, shared, prepared, result):
+        # A program that has room for one such value only.
+        shared["large"] = None
+        shared["large"] = LARGE[self.params["kind"]]()
+
+
+def _peak(kind: str) -> int:
+    store = {"large": LARGE[kind](), "other": 1}
+    flow = Flow(Replace())
+    flow.set_params({"kind": kind})
+    gc.collect()
+    tracemalloc.reset_peak()
+    flow.run(store)
+    return tracemalloc.get_traced_memory()[1]
+
+
+@pytest.fixture
+def _measured():
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("_measured")
+@pytest.mark.parametrize(
+    "options", [{}, {"store_depth": 4, "capture_values": True, "capture_io": True}], ids=["", "deep"]
+)
+@pytest.mark.parametrize("kind", LARGE)
+def test_replacing_a_large_value_takes_no_more_memory(kind, options):
+    untraced = _peak(kind)
+    assert untraced < 1.1 * SIZE
+    with traced(**options):
+        _peak("short list of texts")  # what is loaded and remembered once
+        assert _peak(kind) < 1.1 * SIZE
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"store_depth": 4, "capture_values": True, "capture_io": True}], ids=["", "deep"]
+)
+def test_no_value_outlives_its_program(options):
+    class Value: ...
+
+    class Keep(Node):
+        def prep(self, shared):
+            return shared["value"]
+
+        def exec(self, value):
+            return [value]
+
+        def post(self, shared, value, values):
+            shared["values"] = values
+            shared[value] = value
+            raise ValueError(value)
+
+    value = Value()
+    reference = weakref.ref(value)
+    flow = Flow(Keep())
+    flow.set_params({"value": value})
+    with traced(**options) as recording:
+        with pytest.raises(ValueError):
+            flow.run({"value": value})
+        del flow, value
         gc.collect()
-        before, classes = len(gc.get_objects()), len(type.__subclasses__(pocketflow.Node))
-        references = define_and_run(1000)
-        gc.collect()
-        assert [reference for reference in references if reference() is not None] == []
-        del references
-        assert len(type.__subclasses__(pocketflow.Node)) == classes
-        assert len(gc.get_objects()) - before < 100
-
-
-def test_traced_classes_are_forgotten_too() -> None:
-    with traced():
-        references = define_and_run(100)
-        gc.collect()
-        assert [reference for reference in references if reference() is not None] == []
-
-
-def test_a_run_leaves_nothing_for_the_garbage_collector() -> None:
-    class Value:
-        """Something in a store."""
-
-    with traced(capture_values=True, capture_io=True, capture_output=True):
-        value = Value()
-        reference = weakref.ref(value)
-        gc.collect()
-        gc.disable()
-        try:
-            pocketflow.Flow(Retrying()).run({"value": value})
-            del value
-            assert reference() is None
-        finally:
-            gc.enable()
+        assert reference() is None
+        assert len(recording.spans) == 2

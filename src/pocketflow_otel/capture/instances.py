@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pocketflow_otel.capture.inspection import bases, class_attributes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,8 +25,8 @@ Attributes = dict[str, Any]
 
 def attributes_reader(kind: type) -> Callable[[object], Attributes]:
     """A function that reads the attributes of a class's instances: their own dict, not a copy; empty without one."""
-    for base in type.mro(kind):
-        descriptor = base.__dict__.get("__dict__")
+    for base in bases(kind):
+        descriptor = class_attributes(base).get("__dict__")
         if descriptor is not None:
             safe = type(descriptor) is _DICT and descriptor.__doc__ == _DICT_DOC
             return descriptor.__get__ if safe else _no_attributes

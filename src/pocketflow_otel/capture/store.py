@@ -13,14 +13,15 @@ What is not seen: changes in place deeper than the bound, those of arrays and da
 from __future__ import annotations
 
 import weakref
+from abc import ABCMeta
 from collections import UserDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
 from operator import is_
-from types import MappingProxyType
 from typing import Any, Final
 
+from pocketflow_otel.capture.inspection import bases, class_attributes
 from pocketflow_otel.capture.instances import SlotDescriptor, instance_attributes
 
 FULL_LOOK_KEYS: Final = 2_000
@@ -150,16 +151,16 @@ def read_store(store: Any) -> _Store | None:
     if kind is dict:
         return store.copy() if len(store) <= MOST_KEYS else None
     if issubclass(kind, dict):
-        return _copy_of_subclass(store) if dict.__len__(store) <= MOST_KEYS else None
-    if issubclass(kind, UserDict):
+        return _copy_of(store) if dict.__len__(store) <= MOST_KEYS else None
+    if any(base is UserDict for base in bases(kind)):
         data = instance_attributes(store).get("data")
         if type(data) is dict:
-            return dict.copy(data) if len(data) <= MOST_KEYS else None
-    if issubclass(kind, Mapping) or kind is MappingProxyType:
+            return data.copy() if len(data) <= MOST_KEYS else None
+    if _is_mapping(kind):
         return _read_mapping(store)
-    attributes = dict.copy(instance_attributes(store))
-    for base in type.mro(kind):
-        for name, slot in base.__dict__.items():
+    attributes = _copy_of(instance_attributes(store)) or {}
+    for base in bases(kind):
+        for name, slot in class_attributes(base).items():
             if type(slot) is SlotDescriptor:
                 value = _slot_value(slot, store)
                 if value is not _MISSING:
@@ -167,13 +168,18 @@ def read_store(store: Any) -> _Store | None:
     return attributes if len(attributes) <= MOST_KEYS else None
 
 
-def _copy_of_subclass(store: Any) -> _Store | None:
-    # dict.copy asks a subclass that defines __iter__ for its keys and items.
-    if type(store).__iter__ is dict.__iter__:
-        return dict.copy(store)
+def _is_mapping(kind: type) -> bool:
+    # Only of these metaclasses is it known that the question runs none of the program's code.
+    if type(kind) is type or type(kind) is ABCMeta:
+        return issubclass(kind, Mapping)
+    return any(base is Mapping for base in bases(kind))
+
+
+def _copy_of(held: _Store) -> _Store | None:
+    """A copy of a dict, whatever its subclass overrides: dict.copy asks one that defines __iter__ for its keys."""
     for _ in range(3):  # another thread may change it meanwhile
         with suppress(RuntimeError):
-            return dict(dict.items(store))
+            return dict(dict.items(held))
     return None
 
 
@@ -191,7 +197,9 @@ def _read_mapping(store: Any) -> _Store | None:
             return {key: store[key] for key in keys} if len(keys) <= MOST_KEYS else None
         except RuntimeError:
             continue
-        except Exception:  # noqa: BLE001 - the store is the user's class
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - the store is the user's class, and may raise anything
             return None
     return None
 
@@ -437,8 +445,8 @@ _ALL: Final = slice(None)
 def _read_dict(value: Any, most: int) -> list[Any]:
     length = dict.__len__(value)
     if length <= most // 2:
-        copy = dict.copy(value)
-        return [length, *copy, *copy.values()]
+        pairs = list(dict.items(value))
+        return [length, *(key for key, _ in pairs), *(held for _, held in pairs)]
     quarter = most // 4
     first = list(islice(dict.items(value), quarter))
     last = list(islice(dict.__reversed__(value), quarter))

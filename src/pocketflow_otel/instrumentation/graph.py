@@ -13,6 +13,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pocketflow_otel.capture.instances import instance_attributes
@@ -116,9 +117,13 @@ def _find_source_place(cls: type) -> SourcePlace:
 
 
 def _function(value: Any) -> Any:
-    function = getattr(value, "__wrapped__", value)
-    function = getattr(function, "__func__", function)
-    return function if hasattr(function, "__code__") and hasattr(function.__code__, "co_firstlineno") else None
+    # Whatever else stands in a class is the program's, and none of its code is run.
+    if type(value) is staticmethod or type(value) is classmethod:
+        value = value.__func__
+    if type(value) is not FunctionType:
+        return None
+    wrapped = value.__dict__.get("__wrapped__")  # ours are among these
+    return wrapped if type(wrapped) is FunctionType else value
 
 
 def _class_line(file: str, name: str, before: int | None) -> int | None:

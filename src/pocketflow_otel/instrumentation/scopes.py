@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.capture.redaction import SeenSecrets
 
 _MAX_MESSAGE: Final = 2048
+_MOST_TOLD: Final = 256
 _MAX_STACK: Final = 16 * 1024
 MOST_RETRIES: Final = 2**63 - 1
 """What an integer attribute can hold."""
@@ -60,7 +61,7 @@ class Scope:
     seen: SeenSecrets | None = None
     context = _NO_CONTEXT
     _token: Token[Context] | None = None
-    _told: frozenset[int] = frozenset()  # identities of the errors that scopes inside have told
+    _told: tuple[BaseException, ...] = ()  # by scopes inside, of what they raised
     _shortened: tuple[str, ...] = ()
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
@@ -112,7 +113,8 @@ class Scope:
                 self.note_error(error, with_trace=True)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording an error")
-        self.end()
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Leaves the scope and ends its span."""
@@ -124,14 +126,15 @@ class Scope:
                 self.span.end()
         except Exception:  # noqa: BLE001 - span processors are the user's
             guard.caught("ending a span")
-        # The context holds the scope: without this each scope would have to wait for the garbage collector.
+        # Both refer back to the scope: without this each scope would have to wait for the garbage collector.
         self.context = _NO_CONTEXT
+        self.forget_told()
 
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
-        first = id(error) not in self._told
+        first = not any(told is error for told in self._told)
         if self.parent is not None and (self.recording or not first):
-            self.parent._told |= {id(error)}  # noqa: SLF001 - a scope as well
+            self.parent.was_told(error)
         if not self.recording:
             return
         kind = errors.error_type(error)
@@ -153,6 +156,15 @@ class Scope:
 
     def _masked(self, text: str) -> str:
         return self._clean(text, _MAX_STACK).text
+
+    def was_told(self, error: BaseException) -> None:
+        """Notes that a scope inside has told an error, which may now come through here; or be caught before."""
+        if len(self._told) < _MOST_TOLD:
+            self._told = (*self._told, error)
+
+    def forget_told(self) -> None:
+        """Lets go of errors that will not come through here any more: they hold what was alive where they were raised."""
+        self._told = ()
 
     def tell_at_once(self, attributes: dict[str, Any]) -> None:
         """Sets attributes that are known, but of no interest to samplers."""
@@ -270,6 +282,7 @@ class Attempt(Scope):
         super().__init__(trial.tracing, trial)
         self._trial = trial
         trial.attempts += 1
+        trial.forget_told()
         self._number = trial.attempts
         attributes: dict[str, Any] = {
             semconv.ATTEMPT_NUMBER: self._number,
@@ -289,7 +302,8 @@ class Attempt(Scope):
                 self.note_error(error, with_trace=not retried)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording a failed try")
-        self.end()
+        finally:
+            self.end()
 
 
 class Orchestration(Scope):

@@ -28,7 +28,7 @@ class Selection:
     """Decides by name. Patterns are shell-style (``*``, ``?``, ``[abc]``) and match a whole name or class name.
 
     Args:
-        include: If given, only flows and nodes matching one of these are traced, and the flows around them.
+        include: If given, only flows and nodes matching one of these are traced, and outermost flows.
         exclude: Flows and nodes to leave out, with all that is inside them.
         detailed: Flows and nodes to record in detail.
     """

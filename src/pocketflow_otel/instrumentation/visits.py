@@ -173,7 +173,7 @@ class Visit(Trial):
     def exec_returned(self, result: Any) -> None:
         """Takes what ``_exec`` returned."""
         self.exec_is_over()
-        self._told = frozenset()
+        self.forget_told()
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)
 
@@ -228,7 +228,8 @@ class Visit(Trial):
                     self.orchestration.previous = self.place.name
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"recording {self.place.span_name}")
-        self.end()
+        finally:
+            self.end()
 
     def fail(self, error: BaseException) -> None:
         """Ends the visit, which raised."""
@@ -240,7 +241,8 @@ class Visit(Trial):
                     self.span.set_attributes(self.known_at_end(ended, None, returned=False))
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"recording {self.place.span_name}")
-        super().fail(error)
+        finally:
+            super().fail(error)
 
     def end(self) -> None:
         """Leaves the visit and ends its span."""
@@ -307,7 +309,7 @@ class Visit(Trial):
     def _tell_action(self, action: Any, attributes: dict[str, Any]) -> None:
         plain = type(action) in _PLAIN_ACTIONS
         routed = (action or semconv.DEFAULT_ACTION) if plain else action
-        attributes[semconv.ACTION] = self.tracing.safe_name(routed)[0]
+        attributes[semconv.ACTION] = content.key_name(self, routed)
         successors = self.place.successors
         if not (successors and plain) or self.orchestration is None or self.orchestration.flow.info.own_routing:
             return
