@@ -30,7 +30,7 @@ def _leaves_no_trace(caplog):
     yield
     assert (sys.stdout, sys.stderr) == streams
     assert not get_current_span().get_span_context().is_valid
-    assert caplog.messages == []
+    assert [record.getMessage() for record in caplog.get_records("call")] == []
 
 
 def changed(span: ReadableSpan) -> list[str]:

@@ -142,6 +142,10 @@ class ListeningStream:
         return getattr(self.__pocketflow_wrapped__, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in _WRITING:
+            # A program that exchanges what writes calls what it found there before: this, which must not call it back.
+            object.__setattr__(self, name, value)
+            return
         setattr(self.__pocketflow_wrapped__, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -167,6 +171,7 @@ class ListeningStream:
         return self.__pocketflow_wrapped__.__exit__(*error)
 
 
+_WRITING: Final = frozenset({"write", "writelines"})
 _NAMES: Final = ("stdout", "stderr")
 
 
@@ -191,9 +196,13 @@ class OutputListener:
             setattr(sys, name, proxy)
 
     def remove(self) -> None:
-        """Gives the program its streams back, unless it has put others in their place meanwhile."""
+        """Gives the program its streams back, unless it has put others in their place, or changed these, meanwhile."""
         for name in _NAMES:
             proxy = self._ear.active.pop(name, None)
             current: Any = getattr(sys, name, None)
-            if proxy is not None and current is proxy:
+            if (
+                proxy is not None
+                and current is proxy
+                and _WRITING.isdisjoint(object.__getattribute__(proxy, "__dict__"))
+            ):
                 setattr(sys, name, proxy.__pocketflow_wrapped__)

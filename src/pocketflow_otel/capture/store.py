@@ -524,4 +524,4 @@ def _parts(value: Any, most: int) -> list[Any] | None:
     if issubclass(type(value), tuple):
         return _read_tuple(value, most)
     attributes = instance_attributes(value)
-    return _read_dict(attributes, most) if attributes else None
+    return _read_dict(attributes, most) if dict.__len__(attributes) else None

@@ -11,8 +11,11 @@ from pocketflow_otel.capture.store import read_store
 
 if TYPE_CHECKING:
     from pocketflow_otel.capture.output import Printed
+    from pocketflow_otel.capture.redaction import SeenSecrets
 
 # Numbers of fewer digits than a secret that is remembered.
+_ITEMS_WITH_CONTENT: Final = 1000
+_ITEMS_WITHOUT: Final = 64
 _NO_SECRET: Final = 100_000
 _SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 _SIZED: Final = (list, tuple, dict, set, frozenset, str, bytes, range)
@@ -48,6 +51,11 @@ def key_name(visit: Any, key: object) -> str:
     return visit.seen.mask(name) if visit.seen else name
 
 
+def masked(seen: SeenSecrets, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes with the secrets met so far masked in their texts."""
+    return {key: seen.mask(value) if type(value) is str else value for key, value in attributes.items()}
+
+
 def known_size(value: Any) -> int | None:
     """How many items a value holds, where that takes no code of the user's, and nothing from an iterator."""
     for kind in _SIZED:
@@ -72,14 +80,12 @@ def remember(visit: Any, value: Any) -> None:
 
 
 def noted_key(visit: Any, key: object, value: Any) -> str:
-    """A key fit to be shown, whose new value has been looked at for secrets.
-
-    Without content only the key's own name is looked at: that costs next to nothing at each change.
-    """
+    """A key fit to be shown, whose new value has been looked at for secrets: without content not far."""
     tracing, seen = visit.tracing, visit.seen
     name, is_secret = tracing.safe_name(key)
-    if is_secret or (visit.place.policy.any_content and type(value) not in _SCALARS):
-        redaction.remember({key: value} if type(key) is str else value, tracing.redactor, seen)
+    if is_secret or type(value) not in _SCALARS:
+        budget = _ITEMS_WITH_CONTENT if visit.place.policy.any_content else _ITEMS_WITHOUT
+        redaction.remember({key: value} if type(key) is str else value, tracing.redactor, seen, budget)
     masked: str = seen.mask(name) if seen else name
     return masked
 

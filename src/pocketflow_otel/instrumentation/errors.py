@@ -48,9 +48,11 @@ def message(error: BaseException, clean: Clean) -> str:
     """
     arguments = exception_arguments(error)
     says = _definer(error)
-    if says is BaseException and (len(arguments) > 1 or not all(map(_is_plain, arguments))):
-        shown = [_shown(argument, clean) for argument in arguments]
-        return f"({', '.join(shown)})" if len(shown) > 1 else shape(arguments[0])
+    if says is BaseException or says is KeyError:
+        if len(arguments) > 1:
+            return f"({', '.join(_shown(argument, clean) for argument in arguments)})"
+        if arguments and (says is KeyError or not _is_plain(arguments[0])):
+            return _shown(arguments[0], clean)
     if not (_is_of_the_program(says) or all(map(_is_plain, arguments))):
         return ", ".join(_shown(argument, clean) for argument in arguments)
     try:
@@ -108,7 +110,7 @@ def _chain(error: BaseException, clean: Clean, told: list[int]) -> Iterator[str]
     frames = [frame for frame in traceback.extract_tb(_traceback(error)) if not frame.filename.startswith(_OURS)]
     if frames:
         yield "Traceback (most recent call last):\n"
-        yield from traceback.StackSummary.from_list(frames).format()
+        yield from map(clean, traceback.StackSummary.from_list(frames).format())
     text = message(error, clean)
     yield f"{error_type(error)}: {text}\n" if text else f"{error_type(error)}\n"
     notes = _attributes(error).get("__notes__")

@@ -49,27 +49,33 @@ class FlowRun(Visit):
     def recording_began(self) -> None:
         """Tells the graph of an outermost flow, and what the store holds."""
         super().recording_began()
+        content.remember(self, self.attributes.get("params"))
         if self.orchestration is None:
-            self.tell_at_once(self._graph_attributes())
             content.remember(self, self.store)
+            self.tell_at_once(self._graph_attributes())
         if self.place.policy.io is not None:
             self.note_io(semconv.INPUT_VALUE, content.public_store(self.store))
 
     def _graph_attributes(self) -> dict[str, Any]:
         tracing = self.tracing
         place = graph.source_place(type(self.instance))
-        described, shortened = graph.describe(self.instance, tracing.classes, tracing.safe)
         attributes: dict[str, Any] = {
-            semconv.FLOW_GRAPH: described,
+            semconv.FLOW_GRAPH: self._graph(),
             semconv.CODE_FUNCTION_NAME: tracing.safe(place.qualified_name),
         }
         if place.file is not None:
             attributes[semconv.CODE_FILE_PATH] = tracing.safe(place.file)
         if place.line is not None:
             attributes[semconv.CODE_LINE_NUMBER] = place.line
+        return attributes
+
+    def _graph(self) -> str:
+        described, shortened = graph.describe(
+            self.instance, self.tracing.classes, lambda value: content.key_name(self, value)
+        )
         if shortened:
             self.shortened(semconv.FLOW_GRAPH)
-        return attributes
+        return described
 
     def new_delta(self) -> StoreDelta:
         """What gathers the changes of the flow and its nodes."""
@@ -104,13 +110,18 @@ class FlowRun(Visit):
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the flow's metrics."""
         if not self.is_transparent:
-            self.tracing.metrics.flow_ended(seconds, self.place.metric_attributes, error)
+            names = (
+                content.masked(self.seen, self.place.metric_attributes) if self.seen else self.place.metric_attributes
+            )
+            self.tracing.metrics.flow_ended(seconds, names, error)
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the run once it is over."""
         attributes = super().known_at_end(ended, action, returned=returned)
         if visits := self.places.visits:
             attributes[semconv.FLOW_VISITS] = visits
+        if self.seen and self.orchestration is None:
+            attributes[semconv.FLOW_GRAPH] = self._graph()  # what was told at the start may be known for a secret now
         return attributes
 
     def _tell_tries(self, attributes: dict[str, Any]) -> None:

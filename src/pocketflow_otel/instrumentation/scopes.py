@@ -17,7 +17,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pocketflow_otel import semconv
-from pocketflow_otel.capture.encoding import Encoded, plain
+from pocketflow_otel.capture.encoding import plain
+from pocketflow_otel.capture.windows import encodable, first_bytes
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
@@ -74,9 +75,12 @@ class Scope:
     def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
         """Starts the scope's span."""
         self.span = span = self.tracing.start_span(name, around, SpanKind.INTERNAL, attributes)
-        self.recording = span.is_recording()
-        if self.recording and self.seen is None:
-            self.seen = self.tracing.secrets_of(span.get_span_context().trace_id)
+        try:
+            self.recording = span.is_recording()
+            if self.recording and self.seen is None:
+                self.seen = self.tracing.secrets_of(span.get_span_context().trace_id)
+        except Exception:  # noqa: BLE001 - the SDK may be anyone's
+            guard.caught("asking a span")
 
     def enter(self, around: Context) -> None:
         """Makes the scope and its span the current ones."""
@@ -139,23 +143,22 @@ class Scope:
             return
         kind = errors.error_type(error)
         self.remember_secrets()
-        text, shortened = self._clean(errors.message(error, self._masked), _MAX_MESSAGE)
+        message = encodable(errors.message(error, self._masked))
+        text = first_bytes(message, _MAX_MESSAGE)
         self.span.set_attribute(semconv.ERROR_TYPE, kind)
         self.span.set_status(Status(StatusCode.ERROR, text))
         if not first:
             return
         event = {semconv.EXCEPTION_TYPE: kind, semconv.EXCEPTION_MESSAGE: text}
         if with_trace:
-            event[semconv.EXCEPTION_STACKTRACE] = self._clean(errors.stack_trace(error, self._masked), _MAX_STACK).text
-        if shortened:
+            trace_text = encodable(errors.stack_trace(error, self._masked))
+            event[semconv.EXCEPTION_STACKTRACE] = first_bytes(trace_text, _MAX_STACK)
+        if len(text) < len(message):
             self.shortened(semconv.EXCEPTION_MESSAGE)
         self.span.add_event(semconv.EVENT_EXCEPTION, event)
 
-    def _clean(self, text: str, most: int) -> Encoded:
-        return plain(text, most, self.tracing.redactor, self.seen)
-
     def _masked(self, text: str) -> str:
-        return self._clean(text, _MAX_STACK).text
+        return plain(text, _MAX_STACK, self.tracing.redactor, self.seen).text
 
     def was_told(self, error: BaseException) -> None:
         """Notes that a scope inside has told an error, which may now come through here; or be caught before."""
@@ -163,17 +166,21 @@ class Scope:
             self._told = (*self._told, error)
 
     def forget_told(self) -> None:
-        """Lets go of errors that will not come through here any more: they hold what was alive where they were raised."""
+        """Lets go of errors that will not come through here any more: they keep alive what was there."""
         self._told = ()
 
     def tell_at_once(self, attributes: dict[str, Any]) -> None:
         """Sets attributes that are known, but of no interest to samplers."""
-        if attributes:
-            self.span.set_attributes(attributes)
+        try:
+            if attributes:
+                self.span.set_attributes(attributes)
+        except Exception:  # noqa: BLE001 - the SDK may be anyone's
+            guard.caught("setting attributes")
 
     def shortened(self, attribute: str) -> None:
         """Notes that an attribute does not tell all there was."""
-        self._shortened = (*self._shortened, attribute)
+        if attribute not in self._shortened:
+            self._shortened = (*self._shortened, attribute)
 
     def remember_secrets(self) -> None:
         """Looks for secrets in what the scope works on, before a text that may hold them is recorded."""
@@ -322,6 +329,8 @@ class Orchestration(Scope):
         if flow.info.is_batch_flow and not flow.is_transparent:
             attributes: dict[str, Any] = {semconv.BATCH_INDEX: next(flow.item_numbers)}
             self.start_span(semconv.SPAN_ITERATION, attributes, around)
+            if self.recording:
+                content.remember(flow, params)
             if self.recording and flow.place.policy.values is not None:
                 self.tell_at_once(content.params(flow, params))
             self.enter(around)

@@ -90,11 +90,17 @@ class Visit(Trial):
 
     def begin(self, around: Context) -> None:
         """Starts the span, makes it current, and looks at the store."""
-        self.start_span(self.place.span_name, self.known_at_start(), around)
+        name, attributes = self.place.span_name, self.known_at_start()
+        if self.seen:  # a name may be a secret, known for one by now
+            name, attributes = self.seen.mask(name), content.masked(self.seen, attributes)
+        self.start_span(name, attributes, around)
         self.enter(around)
         self._started = perf_counter()
         if self.recording:
-            self.recording_began()
+            try:
+                self.recording_began()
+            except Exception:  # noqa: BLE001 - the guard decides; the visit has begun, and must end
+                guard.caught(f"recording {self.place.span_name}")
 
     def known_at_start(self) -> dict[str, Any]:
         """What samplers may read."""
@@ -279,9 +285,10 @@ class Visit(Trial):
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the visit's metrics."""
         metrics = self.tracing.metrics
-        metrics.node_ended(seconds, self.place.metric_attributes, error)
+        names = content.masked(self.seen, self.place.metric_attributes) if self.seen else self.place.metric_attributes
+        metrics.node_ended(seconds, names, error)
         if self._retries:
-            metrics.retried(self._retries, self.place.metric_attributes)
+            metrics.retried(self._retries, names)
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the visit once it is over.
@@ -317,7 +324,7 @@ class Visit(Trial):
         if following is self:
             attributes[semconv.ACTION_UNROUTED] = True
         elif following is not None and (name := self.orchestration.flow.places.name_of(following)) is not None:
-            attributes[semconv.NODE_NEXT] = name
+            attributes[semconv.NODE_NEXT] = self.seen.mask(name) if self.seen else name
 
     def _tell_phases(self, ended: float, attributes: dict[str, Any]) -> None:
         seconds = self._exec_began - self._started
