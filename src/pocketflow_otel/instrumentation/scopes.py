@@ -234,7 +234,7 @@ class Trial(Scope):
         """What is told of the tries; nothing where there was one and no more were allowed."""
         attributes: dict[str, Any] = {}
         if self.max_retries != 1:
-            attributes[semconv.MAX_RETRIES] = min(self.max_retries, MOST_RETRIES)
+            attributes[semconv.MAX_RETRIES] = self.max_retries
             # An exec put on the instance is tried unseen: then nothing is told, rather than a wrong number.
             seen = self.attempts or self.max_retries <= 0
             if seen and self.attempts != 1:

@@ -75,7 +75,7 @@ class Visit(Trial):
         self.attributes = attributes = info.attributes(instance)
         retries = attributes.get("max_retries", 1)
         if type(retries) is int and retries != 1:  # of anything else no code is run
-            self.max_retries = retries
+            self.max_retries = max(-MOST_RETRIES, min(retries, MOST_RETRIES))
             wait: Any = attributes.get("wait")
             self.waits = type(wait) in _NUMBERS and wait > 0
         if type(parent) is Orchestration:
@@ -341,7 +341,7 @@ class Visit(Trial):
         if self.info.is_batch:
             self._tell_batch(attributes)
             if self.max_retries != 1:
-                attributes[semconv.MAX_RETRIES] = min(self.max_retries, MOST_RETRIES)
+                attributes[semconv.MAX_RETRIES] = self.max_retries
         elif self._exec_ended:
             attributes.update(self.attempt_attributes())
 
