@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.capture import encoding, redaction
 from pocketflow_otel.capture.encoding import Encoded
-from pocketflow_otel.capture.store import read_store
+from pocketflow_otel.capture.reading import read_store
 
 if TYPE_CHECKING:
     from pocketflow_otel.capture.output import Printed

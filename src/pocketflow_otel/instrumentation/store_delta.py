@@ -6,8 +6,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
+from pocketflow_otel.capture.reading import count_keys, read_store
 from pocketflow_otel.capture.shapes import shape
-from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot, count_keys, read_store
+from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot
 from pocketflow_otel.instrumentation import content
 
 if TYPE_CHECKING:
