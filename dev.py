@@ -3,7 +3,7 @@
 
 Usage:
     python3 dev.py demo          run the demo
-    python3 dev.py test [ARGS]   run the tests (ARGS go to pytest)
+    python3 dev.py test [ARGS]   run the tests (ARGS go to pytest; -m slow: those that take long)
     python3 dev.py run COMMAND   run any command in the project's environment
     python3 dev.py uv ARGS       run the uv that the above use
 

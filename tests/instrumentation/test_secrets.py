@@ -103,7 +103,7 @@ def test_a_secret_is_masked_where_it_is_cut(secret, tmp_path):
 
 @pytest.mark.slow
 @each_mode
-@each(TOLD)
+@each(TOLD[::12])
 def test_a_secret_is_masked_everywhere_in_all_its_forms(secret, mode, tmp_path):
     expect_masked(forms_of(secret, PLACES | CUTS), secret, mode, tmp_path)
 
@@ -158,7 +158,7 @@ def test_a_secret_that_was_seen_is_masked_where_it_is_cut(secret, tmp_path):
 @pytest.mark.slow
 @each_mode
 @pytest.mark.parametrize("known", KNOWN)
-@each(SEEN)
+@each(SEEN[::3])
 def test_a_secret_that_was_seen_is_masked_in_all_its_forms(secret, known, mode, tmp_path):
     cases = forms_of(secret, PLACES | CUTS)
     expect_masked(cases, secret, mode, tmp_path, within=lambda program: known(secret, program))
