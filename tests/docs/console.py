@@ -56,9 +56,11 @@ def plain(output: str) -> str:
 
 
 def masked(output: str) -> str:
-    """With everything that is different each time replaced: times, the order of the slowest, trace ids."""
+    """With everything that is different each time replaced or left out: times, the order of the slowest, trace ids."""
     output = _SLOWEST.sub("slowest", output)
     output = _GUTTER.sub("   TIME ", output)
+    # Phases are shown from 0.1 ms on, which a busy machine makes of anything.
+    output = re.sub(rf"  (?:(?:prep|exec|post) {_DURATION}(?:, )?)+$", "", output, flags=re.MULTILINE)
     return _TRACE_ID.sub("ID", re.sub(rf"\b{_DURATION}\b", "TIME", output))
 
 

@@ -31,6 +31,20 @@ def test_a_vendored_copy_is_traced_wherever_it_is_imported(programs, way, import
 
 
 @WAYS
+@pytest.mark.parametrize("command", [("program.py",), ("-m", "program")], ids=["script", "module"])
+def test_a_program_may_hold_pocketflow_in_its_own_file(programs, way, command):
+    ours = SOURCE.replace("from pocketflow import BatchNode, Flow, Node\n", "")
+    assert ours != SOURCE
+    hidden = "import sys\nsys.modules['pocketflow'] = None\n"
+    programs.write("program.py", hidden + Path(pocketflow.__file__).read_text() + "\n" + ours)
+
+    outcome = getattr(programs, way)(*command)
+
+    assert outcome.seen == (OUTPUT, 0)
+    assert [outline(trace) for trace in programs.read()] == [OUTLINE]
+
+
+@WAYS
 def test_a_program_without_pocketflow_is_left_alone(programs, way):
     programs.write("program.py", "import sys\nprint('pocketflow' in sys.modules)\nsys.exit(3)\n")
 

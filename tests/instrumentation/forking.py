@@ -131,7 +131,8 @@ def run_forking(directory: Path, processor: str, program: str) -> Forked:
     """
     script = directory / "program.py"
     script.write_text(_PRELUDE + textwrap.dedent(program) + "\nprovider.shutdown()\n")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    # Measuring coverage takes a lock of its own, which a thread that is not there after a fork may hold.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "COVERAGE_"))}
     with subprocess.Popen(
         [sys.executable, "-W", "error", script],
         cwd=directory,
