@@ -37,7 +37,7 @@ _OPENING: Final = {close: opening for opening, close in _CLOSING.items()}
 # What may stand in a value itself: a comma, unless a space, a next name or the end follows.
 _GOES_ON: Final = r"(?!\s|\Z|[\w.-]{1,64}[=:])"
 _ESCAPED_LINE_END: Final = r"\\[nrt](?:[\w.-]{1,64}[=:]|[\\\"'\s]|\Z)"
-# Atomic groups rather than possessive quantifiers: before Python 3.11.5 those of alternatives take too much (gh-106052).
+# Atomic groups, not possessive quantifiers: those of alternatives take too much before Python 3.11.5 (gh-106052).
 _BARE: Final = (
     rf"(?>(?:[^\s\"'`&;,\\]++|[&;,]{_GOES_ON}|(?!{_ESCAPED_LINE_END})\\(?![\"'\s]|\Z)|[\"'`](?![\s,;:)\]}}&\\>]|\Z))+)"
 )
