@@ -18,9 +18,10 @@ from docs import console, options_table, picture, receiver, workspace
 from docs.pages import ROOT, Block, Page, read_page, read_pages
 from docs.receiver import Receiver
 from docs.workspace import Outcome, Workspace
-from pocketflow_otel import llm_clients, semconv
+from pocketflow_otel import semconv
 from pocketflow_otel.cli.app import app
 from pocketflow_otel.export import otlp
+from pocketflow_otel.llm import clients
 from pocketflow_otel.options import CONTENT_ENV, FIELDS, environment_variable
 
 PAGES = read_pages()
@@ -178,7 +179,7 @@ def prepared(prefix: str) -> list[str]:
 
 def test_packages_to_install_are_ours_or_known_instrumentations():
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    known = {"pocketflow-otel", *(client.instrumentation for client in llm_clients.CLIENTS)}
+    known = {"pocketflow-otel", *(client.instrumentation for client in clients.CLIENTS)}
     named = prepared("pip install ") + prepared("uv add ")
     assert len(named) >= 4
     for package in named:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from pocketflow_otel import llm_clients, semconv
+from pocketflow_otel import semconv
 from pocketflow_otel.export import chosen, flush, last_run, otlp, places, problems
 from pocketflow_otel.export.attempt import program_ends
 from pocketflow_otel.export.console import LiveConsole
@@ -24,6 +24,7 @@ from pocketflow_otel.export.ids import PrivateIdGenerator
 from pocketflow_otel.export.instrumentors import instrument_all
 from pocketflow_otel.export.resource import program_name, resource
 from pocketflow_otel.export.streams import real_stream
+from pocketflow_otel.llm import clients
 from pocketflow_otel.options import Options, resolve
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class _SetUp:
             console = LiveConsole(
                 verbosity=options.verbosity,
                 trace_files=(lambda: paths.paths) if paths else None,
-                notes=llm_clients.notes,
+                notes=clients.notes,
             )
             processors += [console, _FlowWatch()]
         for name in names:

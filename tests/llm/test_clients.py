@@ -4,12 +4,12 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from pocketflow_otel import llm_clients
+from pocketflow_otel.llm import clients
 
 
 @pytest.fixture(autouse=True)
 def nothing_imported(monkeypatch):
-    for client in llm_clients.CLIENTS:
+    for client in clients.CLIENTS:
         monkeypatch.delitem(sys.modules, client.module, raising=False)
 
 
@@ -29,7 +29,7 @@ def instrumentations(monkeypatch):
         points = [
             EntryPoint(name, f"{module}:Instrumentor", "opentelemetry_instrumentor") for name, module in modules.items()
         ]
-        monkeypatch.setattr(llm_clients, "entry_points", lambda group: points)
+        monkeypatch.setattr(clients, "entry_points", lambda group: points)
 
     return install
 
@@ -41,14 +41,14 @@ def instrumentor(*dependencies, active=True):
 
 
 def test_a_program_without_clients_hears_nothing():
-    assert llm_clients.notes() == []
+    assert clients.notes() == []
 
 
 def test_clients_that_nothing_traces_are_named_with_what_would(imported):
     imported("openai")
     imported("google.genai")
 
-    [note] = llm_clients.notes()
+    [note] = clients.notes()
     assert note == (
         "calls through openai, google.genai were not traced, so their tokens are missing: "
         "pip install opentelemetry-instrumentation-genai-openai opentelemetry-instrumentation-google-genai"
@@ -62,7 +62,7 @@ def test_an_active_instrumentation_covers_what_it_says_it_does(imported, instrum
     imported("tracing", Instrumentor=instrumentor(requirement))
     instrumentations(openai="tracing")
 
-    assert [client.module for client in llm_clients.uncovered()] == ["anthropic"]
+    assert [client.module for client in clients.uncovered()] == ["anthropic"]
 
 
 def test_one_that_is_not_active_covers_nothing(imported, instrumentations):
@@ -71,7 +71,7 @@ def test_one_that_is_not_active_covers_nothing(imported, instrumentations):
     imported("broken", Instrumentor=lambda: 1 / 0)
     instrumentations(one="tracing", two="broken", three="not_imported")
 
-    assert [client.module for client in llm_clients.uncovered()] == ["openai"]
+    assert [client.module for client in clients.uncovered()] == ["openai"]
 
 
 def test_aws_counts_only_where_a_model_was_called(imported):
@@ -80,9 +80,9 @@ def test_aws_counts_only_where_a_model_was_called(imported):
 
     imported("botocore")
     imported("botocore.client", BaseClient=BaseClient)
-    assert llm_clients.notes() == []
+    assert clients.notes() == []
 
     bedrock = type("BedrockRuntime", (BaseClient,), {})
 
-    assert [client.instrumentation for client in llm_clients.uncovered()] == ["opentelemetry-instrumentation-botocore"]
+    assert [client.instrumentation for client in clients.uncovered()] == ["opentelemetry-instrumentation-botocore"]
     assert bedrock in BaseClient.__subclasses__()
