@@ -221,7 +221,7 @@ class TestPatternsAndHook:
 class TestSeenSecrets:
     def test_empty(self) -> None:
         seen = SeenSecrets()
-        assert not seen
+        assert not seen.known
         assert seen.mask("text") == "text"
 
     @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ class TestSeenSecrets:
         ["", "abc12", "admin", "password", "Default", "changeme", "******", "${TOKEN}", MASK, "redacted", "xy" * 4097],
     )
     def test_what_tells_nothing_is_not_remembered(self, text: str) -> None:
-        assert not remembering(text)
+        assert not remembering(text).known
 
     def test_short_secrets_are_masked_as_words(self) -> None:
         seen = remembering("hunter2")
@@ -256,7 +256,7 @@ class TestSeenSecrets:
     @given(st.text(min_size=6, max_size=40))
     def test_every_spelling_is_masked(self, secret: str) -> None:
         seen = remembering(secret)
-        if not seen:
+        if not seen.known:
             return
         secret = secret.strip()
         for spelling in (
@@ -273,7 +273,7 @@ class TestSeenSecrets:
     @given(st.text(alphabet="abcXYZ012+/é-", min_size=7, max_size=30), st.binary(max_size=4), st.binary(max_size=4))
     def test_base64_is_masked_wherever_it_begins(self, secret: str, before: bytes, after: bytes) -> None:
         seen = remembering(secret)
-        if not seen:
+        if not seen.known:
             return
         data = before + secret.encode() + after
         for coded in (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()):

@@ -49,19 +49,21 @@ class SeenSecrets:
 
     Texts of fewer than 6 or more than 8192 characters, words that everyone uses (``password``, ``default``) and
     placeholders are not remembered; nor is anything after the first 1000 texts.
+
+    Attributes:
+        known: Whether there are any. Asked several times at every visit, so no method.
+        longest: Length of the longest.
     """
 
-    __slots__ = ("_lock", "_secrets", "_texts", "longest")
+    __slots__ = ("_lock", "_secrets", "_texts", "known", "longest")
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
         # Replaced as a whole, never changed, so that readers need no lock.
         self._secrets: tuple[_Secret, ...] = ()
         self._lock = threading.Lock()
+        self.known = False
         self.longest = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._secrets)
 
     def add(self, text: str) -> None:
         """Remembers a secret text."""
@@ -75,6 +77,7 @@ class SeenSecrets:
             self._texts.add(text)
             self._secrets = (*self._secrets, secret)
             self.longest = max(self.longest, secret.longest)
+            self.known = True
 
     def find(self, text: str) -> list[Span]:
         """Where remembered secrets stand in a text, also quoted for URLs, escaped, or in base64."""
@@ -118,6 +121,17 @@ class SeenSecrets:
             for secret in self._secrets:
                 if secret.longest > known:
                     yield from (spelling for spelling in (*secret.spellings, *secret.base64) if len(spelling) > known)
+
+
+class _Nothing(SeenSecrets):
+    __slots__ = ()
+
+    def add(self, text: str) -> None:
+        """Remembers nothing: every scope that records nothing shares this."""
+
+
+NOTHING_SEEN: Final[SeenSecrets] = _Nothing()
+"""What stands for the secrets of a trace that is not recorded."""
 
 
 class _Secret:

@@ -30,7 +30,7 @@ _LENGTHS: Final[tuple[tuple[type, Callable[[Any], int]], ...]] = (
     (deque, deque.__len__),
     (range, range.__len__),
 )
-_LENGTH_OF: Final = dict(_LENGTHS)
+_LENGTH_OF: Final = {kind: (kind.__name__, length) for kind, length in _LENGTHS if kind is not range}
 
 # Where other libraries' types keep their extent, by top-level package and class.
 _EXTENTS: Final = {
@@ -68,12 +68,12 @@ def shape(value: Any) -> str:
         Class name and size: characters of a string, bytes, items of a container, extent of an array, table or image.
     """
     kind = type(value)
-    length = _LENGTH_OF.get(kind)
-    if length is not None and kind is not range:
-        return f"{kind.__name__}[{length(value)}]"
-    sizeless = _SIZELESS.get(kind)
-    if sizeless is not None:
-        return sizeless
+    sized = _LENGTH_OF.get(kind)
+    if sized is not None:
+        name, length = sized
+        return f"{name}[{length(value)}]"
+    if kind in _SIZELESS:
+        return _SIZELESS[kind]
     try:
         return class_name(kind) + _size(value, kind)
     except Exception:  # noqa: BLE001 - a value's own library may fail on a half-built value: its name is enough

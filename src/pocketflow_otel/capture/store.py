@@ -13,13 +13,16 @@ What is not seen: changes in place deeper than the bound, those of arrays and da
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import islice
-from operator import is_
-from typing import Any, Final
+from itertools import chain, compress, islice
+from operator import is_, is_not
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.capture.containers import CONTAINERS, SCALARS, SIZED, flatten
 from pocketflow_otel.capture.faint import HEAVY_LENGTH, Faint, FaintItems, is_burden, unchanged
 from pocketflow_otel.capture.reading import Store, read_store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 FULL_LOOK_KEYS: Final = 2_000
 _ITEMS_A_VALUE: Final = 32
@@ -30,6 +33,7 @@ _COMPARED_LENGTH: Final = 4_096
 # Nothing to look into, and never large. Text may be.
 _LIGHT: Final = SCALARS - SIZED
 _MISSING: Final = object()
+_flat: Final = chain.from_iterable
 
 ADDED: Final = "added"
 MODIFIED: Final = "modified"
@@ -53,12 +57,14 @@ class Snapshot:
             deques, 2 the items of those and the attributes of objects, and so on.
     """
 
-    __slots__ = ("_dicts", "_faint", "_held", "_left", "_lists", "_noted", "_odd_keys", "_others", "depth")
+    __slots__ = ("_dicts", "_faint", "_held", "_items", "_left", "_lengths", "_lists", "_live", "_noted", "_odd_keys",
+                 "_others", "depth")  # fmt: skip
 
     def __init__(self, store: Any, depth: int) -> None:
         self.depth = depth
         self._held = read_store(store)
         self._look_anew()
+        self._watch_all()
 
     def _look_anew(self) -> None:
         # What containers held, each with its key; and values that are not kept alive, by key.
@@ -77,6 +83,16 @@ class Snapshot:
             if kind not in _LIGHT and (kind is not str or len(value) > HEAVY_LENGTH):
                 self._look_into(key, value, kind)
         held.update(self._faint)
+
+    def _watch_all(self) -> None:
+        # All that lists and dicts hold in one row, so that one pass tells whether any of it moved: it seldom does.
+        dicts = [dict_ for _, dict_, _ in self._dicts]
+        live = [list_ for _, list_, _ in self._lists], dicts, [dict_.values() for dict_ in dicts]
+        copies = [copy for _, _, copy in self._dicts]
+        held = [copy for _, _, copy in self._lists], copies, [copy.values() for copy in copies]
+        self._live: list[Collection[Any]] = list(_flat(live))
+        self._lengths = [len(copy) for copy in _flat(held)]
+        self._items = list(_flat(_flat(held)))
 
     def _look_into(self, key: Any, value: Any, kind: type) -> None:
         """Notes what a container holds, or lets go of a value that would be a burden to keep."""
@@ -118,27 +134,45 @@ class Snapshot:
             What has changed in the store meanwhile.
         """
         before = self._held
-        self._held = now = read_store(store)
+        self._held = now = store.copy() if type(store) is dict and len(store) <= FULL_LOOK_KEYS else read_store(store)
         if before is None or now is None:
             self._look_anew()
+            self._watch_all()
             return []
         # Keys stay in order and new ones come last, so that nearly always one pass finds what changed.
         if len(now) >= len(before) and all(map(is_, before, now)):
-            changes: list[Change] = [
-                (MODIFIED, key, new)
-                for key, old, new in zip(now, before.values(), now.values(), strict=False)
-                if old is not new and not _same(old, new)
-            ]
+            changes = _compare_values(before, now)
             if len(now) > len(before):
                 changes.extend((ADDED, key, new) for key, new in islice(now.items(), len(before), None))
         else:
             changes = _compare_keys(before, now)
-        self._find_changes_in_place(now, changes)
+        if self._moved():
+            self._find_changes_in_place(now, changes)
+        if self._others:
+            self._find_changes_elsewhere(now, changes)
         if changes:
             self._look_again(now, changes)
         if self._faint:
             now.update(self._faint)
         return changes
+
+    def is_still(self, store: Any) -> bool:
+        """Whether nothing at all has changed; False also where that takes a closer look."""
+        held = self._held
+        if held is None or self._others or self._faint or type(store) is not dict or len(store) != len(held):
+            return False
+        try:
+            same = all(map(is_, held, store)) and all(map(is_, held.values(), store.values()))
+        except RuntimeError:  # another thread changes it right now
+            return False
+        return same and not self._moved()
+
+    def _moved(self) -> bool:
+        live = self._live
+        try:
+            return list(map(len, live)) != self._lengths or not all(map(is_, _flat(live), self._items))
+        except RuntimeError:  # another thread changes a dict right now
+            return True
 
     def _find_changes_in_place(self, now: Store, changes: list[Change]) -> None:
         for key, list_, items in self._lists:
@@ -147,6 +181,8 @@ class Snapshot:
         for key, dict_, copy in self._dicts:
             if (len(dict_) != len(copy) or not _dict_kept(dict_, copy)) and _still_there(now, key, dict_):
                 changes.append((MODIFIED, key, dict_))
+
+    def _find_changes_elsewhere(self, now: Store, changes: list[Change]) -> None:
         for key, value, items, most in self._others:
             if not self._items_kept(value, items, most) and _still_there(now, key, value):
                 changes.append((MODIFIED, key, value))
@@ -159,13 +195,21 @@ class Snapshot:
         """Looks into what is new, and forgets what was noted of the values before."""
         noted = self._noted
         for _, key, value in changes:
-            if type(key) is not str or key in noted or not (type(value) in _LIGHT or _is_short(value)):
+            kind = type(value)
+            if type(key) is not str or key in noted:
+                break
+            if kind not in _LIGHT and (kind is not str or len(value) > HEAVY_LENGTH):
                 break
         else:
             return  # nothing to forget, and nothing to look into: the common case
         if self._odd_keys or any(type(key) is not str for _, key, _ in changes):
             self._look_anew()
-            return
+        else:
+            self._look_into_changed(now, changes)
+        self._watch_all()
+
+    def _look_into_changed(self, now: Store, changes: list[Change]) -> None:
+        noted = self._noted
         keys = {key for _, key, _ in changes}
         if not keys.isdisjoint(noted):
             self._lists = [list_ for list_ in self._lists if list_[0] not in keys]
@@ -206,16 +250,23 @@ def _by_identity(store: Store, key: Any) -> Any:
     return next((value for other, value in store.items() if other is key), _MISSING)
 
 
+def _compare_values(before: Store, now: Store) -> list[Change]:
+    """Compares stores of which one begins with the other's keys."""
+    olds, news = before.values(), now.values()
+    return [
+        (MODIFIED, key, new)
+        for key, old, new in compress(zip(now, olds, news, strict=False), map(is_not, olds, news))
+        # What is counted is by far the most that changes: it is compared at once.
+        if not (old == new if type(old) is int and type(new) is int else _same(old, new))
+    ]
+
+
 def _same(old: Any, new: Any) -> bool:
     """Whether two different objects are the same value, as far as that is to be told without user code."""
     kind = type(old)
-    if kind is Faint or kind is FaintItems:
-        return bool(old.is_still(new))
-    if kind is not type(new) or kind not in SCALARS:
-        return False
-    if kind in SIZED and len(old) > _COMPARED_LENGTH:
-        return False
-    return bool(old == new)
+    if kind is type(new):
+        return kind in SCALARS and (kind in _LIGHT or len(old) <= _COMPARED_LENGTH) and bool(old == new)
+    return (kind is Faint or kind is FaintItems) and bool(old.is_still(new))
 
 
 def _compare_keys(before: Store, now: Store) -> list[Change]:

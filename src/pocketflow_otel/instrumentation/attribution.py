@@ -111,12 +111,16 @@ def _is_inside(writer: Writer, around: Writer) -> bool:
 
 
 class StoreWatches:
-    """The stores that flows and nodes work on right now, by identity."""
+    """The stores that flows and nodes work on right now, by identity.
+
+    Attributes:
+        users: How many outermost flows and lone nodes run right now, on whatever stores.
+    """
 
     def __init__(self) -> None:
         self._watches: Final[dict[int, StoreWatch]] = {}
         self._lock = threading.Lock()
-        self._users = 0
+        self.users = 0
 
     def acquire(self, store: object) -> StoreWatch:
         """The watch of a store, to be given back by `release`."""
@@ -125,21 +129,16 @@ class StoreWatches:
             if watch is None:
                 watch = self._watches[id(store)] = StoreWatch(store)
             watch.users += 1
-            self._users += 1
+            self.users += 1
             return watch
 
     def release(self, watch: StoreWatch) -> None:
         """Gives a watch back."""
         with self._lock:
             watch.users -= 1
-            self._users -= 1
+            self.users -= 1
             if watch.users == 0:
                 self._watches.pop(id(watch.store), None)
-
-    @property
-    def busy(self) -> bool:
-        """Whether more than one flow or lone node runs right now, on whatever stores."""
-        return self._users > 1
 
     def after_fork(self) -> None:
         """Starts anew in a child, where the lock may be held by a thread that is not there."""
@@ -147,4 +146,4 @@ class StoreWatches:
         for watch in self._watches.values():
             watch.after_fork()
         self._watches.clear()
-        self._users = 0
+        self.users = 0

@@ -8,15 +8,18 @@ from pocketflow_otel import semconv
 from pocketflow_otel.capture import encoding, redaction
 from pocketflow_otel.capture.encoding import Encoded
 from pocketflow_otel.capture.reading import read_store
+from pocketflow_otel.capture.seen import NOTHING_SEEN
 
 if TYPE_CHECKING:
     from pocketflow_otel.capture.output import Printed
-    from pocketflow_otel.capture.redaction import SeenSecrets
+    from pocketflow_otel.capture.seen import SeenSecrets
 
 # Numbers of fewer digits than a secret that is remembered.
 _ITEMS_WITH_CONTENT: Final = 1000
 _ITEMS_WITHOUT: Final = 64
 _NO_SECRET: Final = 100_000
+_SHORT: Final = 256
+_MOST_SHORT: Final = 256
 _SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 _SIZED: Final = (list, tuple, dict, set, frozenset, str, bytes, range)
 
@@ -30,9 +33,26 @@ def encode(visit: Any, value: Any, key: str | None) -> Encoded:
         key: The name it stands under, which may tell that it is a secret.
     """
     tracing = visit.tracing
-    if type(value) is int and -_NO_SECRET < value < _NO_SECRET and (key is None or not tracing.safe_name(key)[1]):
-        return Encoded(str(value), truncated=False)  # counters are what changes most often
+    kind = type(value)
+    if (kind is int or kind is str) and (key is None or not tracing.safe_name(key)[1]):
+        if kind is int and -_NO_SECRET < value < _NO_SECRET:
+            return Encoded(str(value), truncated=False)  # counters are what changes most often
+        if kind is str and len(value) <= _SHORT and not visit.seen.known:
+            return _short_text(visit, value)
     return encoding.encode(value, tracing.max_value_bytes, tracing.redactor, visit.seen, key)
+
+
+def _short_text(visit: Any, value: str) -> Encoded:
+    """A text that is no secret by its name, in a trace that has none: what a node returns is often stored as well."""
+    tracing = visit.tracing
+    known: Encoded | None = tracing.short_texts.get(value)
+    if known is None:
+        known = encoding.encode(value, tracing.max_value_bytes, tracing.redactor, visit.seen)
+        if not (visit.seen.known or tracing.redactor.extended):
+            if len(tracing.short_texts) >= _MOST_SHORT:
+                tracing.short_texts.clear()
+            tracing.short_texts[value] = known
+    return known
 
 
 def params(visit: Any, values: Any) -> dict[str, Any]:
@@ -48,7 +68,7 @@ def params(visit: Any, values: Any) -> dict[str, Any]:
 def key_name(visit: Any, key: object) -> str:
     """A store key fit to be shown."""
     name: str = visit.tracing.safe(key)
-    return visit.seen.mask(name) if visit.seen else name
+    return visit.seen.mask(name) if visit.seen.known else name
 
 
 def masked(seen: SeenSecrets, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +92,7 @@ def public_store(store: Any) -> dict[Any, Any]:
 
 def remember(visit: Any, value: Any) -> None:
     """Notes the secrets in a value, so that they are masked wherever else they turn up in the trace."""
-    if value is None or visit.seen is None:
+    if value is None or visit.seen is NOTHING_SEEN:
         return
     held = read_store(value) if value is visit.store else value
     if held:
@@ -81,13 +101,12 @@ def remember(visit: Any, value: Any) -> None:
 
 def noted_key(visit: Any, key: object, value: Any) -> str:
     """A key fit to be shown, whose new value has been looked at for secrets: without content not far."""
-    tracing, seen = visit.tracing, visit.seen
-    name, is_secret = tracing.safe_name(key)
+    name: str
+    name, is_secret = visit.tracing.safe_name(key)
     if is_secret or type(value) not in _SCALARS:
         budget = _ITEMS_WITH_CONTENT if visit.place.policy.any_content else _ITEMS_WITHOUT
-        redaction.remember({key: value} if type(key) is str else value, tracing.redactor, seen, budget)
-    masked: str = seen.mask(name) if seen else name
-    return masked
+        redaction.remember({key: value} if type(key) is str else value, visit.tracing.redactor, visit.seen, budget)
+    return visit.seen.mask(name) if visit.seen.known else name
 
 
 def tell_printed(visit: Any, streams: dict[str, Printed], attributes: dict[str, Any]) -> None:

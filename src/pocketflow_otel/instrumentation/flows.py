@@ -27,13 +27,14 @@ class FlowRun(Visit):
         is_transparent: Whether it has no span, because it is not among the flows asked for.
     """
 
-    is_transparent = False
-    _rounds = 0
+    __slots__ = ("_rounds", "is_transparent", "places")
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
         super().__init__(tracing, owner, instance, info, parent, store)
+        self.is_transparent = False
+        self._rounds = 0
         self.places = Places(tracing, self.attributes.get("start_node"), self.place.name)
 
     def begin_transparent(self, around: Context) -> None:
@@ -79,12 +80,12 @@ class FlowRun(Visit):
 
     def new_delta(self) -> StoreDelta:
         """What gathers the changes of the flow and its nodes."""
-        return FlowDelta(self)
+        return FlowDelta()
 
     def settle_changes(self) -> None:
         """Puts together what the flow and its nodes changed; a flow that is a node describes it as nodes do."""
         if isinstance(self.delta, FlowDelta):
-            self.delta.settle(described=self.orchestration is not None)
+            self.delta.settle(self, described=self.orchestration is not None)
 
     def orchestration_began(self) -> None:
         """Closes the window that is open during ``prep`` and ``post``: from here on the nodes write."""
@@ -110,17 +111,14 @@ class FlowRun(Visit):
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the flow's metrics."""
         if not self.is_transparent:
-            names = (
-                content.masked(self.seen, self.place.metric_attributes) if self.seen else self.place.metric_attributes
-            )
-            self.tracing.metrics.flow_ended(seconds, names, error)
+            self.tracing.metrics.flow_ended(seconds, self.metric_names(), error)
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the run once it is over."""
         attributes = super().known_at_end(ended, action, returned=returned)
         if visits := self.places.visits:
             attributes[semconv.FLOW_VISITS] = visits
-        if self.seen and self.orchestration is None:
+        if self.seen.known and self.orchestration is None:
             attributes[semconv.FLOW_GRAPH] = self._graph()  # what was told at the start may be known for a secret now
         return attributes
 

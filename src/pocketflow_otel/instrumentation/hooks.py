@@ -169,17 +169,17 @@ class Hooks:
         return None if trial is None else _FallbackPhase(trial)
 
 
-def _begun(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:
-    try:
-        return begin(owner, instance, args, kwargs)
-    except Exception:  # noqa: BLE001 - the guard decides
-        guard.caught("beginning a span")
-        return None
+def _not_begun() -> Any:
+    """What hooks go on with where no scope could be begun: none."""
+    guard.caught("beginning a span")
 
 
 def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        scope = _begun(begin, owner, self, args, kwargs)
+        try:
+            scope = begin(owner, self, args, kwargs)
+        except Exception:  # noqa: BLE001 - the guard decides
+            scope = _not_begun()
         if scope is None:
             return call(self, *args, **kwargs)
         try:
@@ -195,7 +195,10 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
 
 def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        scope = _begun(begin, owner, self, args, kwargs)
+        try:
+            scope = begin(owner, self, args, kwargs)
+        except Exception:  # noqa: BLE001 - the guard decides
+            scope = _not_begun()
         if scope is None:
             return await call(self, *args, **kwargs)
         try:
@@ -219,15 +222,23 @@ def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
         try:
             promise = call(self, *args, **kwargs)
         except BaseException as error:
-            scope = _begun(begin, owner, self, args, kwargs)
-            if scope is not None:
-                scope.fail(error)
+            _fail(begin, owner, self, args, kwargs, error)
             raise
         if not inspect.iscoroutine(promise):
             return promise
         return _async_hook(begin, owner, lambda *_, **__: awaiting(promise))(self, *args, **kwargs)
 
     return method
+
+
+def _fail(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords, error: BaseException) -> None:
+    """Tells of a call that raised before there was anything to await."""
+    try:
+        scope = begin(owner, instance, args, kwargs)
+    except Exception:  # noqa: BLE001 - the guard decides
+        scope = _not_begun()
+    if scope is not None:
+        scope.fail(error)
 
 
 def _reached_by_super(scope: Any, owner: type, instance: Any) -> bool:

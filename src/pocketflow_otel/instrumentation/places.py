@@ -25,11 +25,13 @@ class Place:
         attributes: What is told of each of its visits at the start.
         metric_attributes: What its metrics are kept by.
         successors: Its successors by action; held, so that the identity by which it is known is given to no other.
+        routes: What was found out of the successors followed so far, by action: the node, the action and the node's
+            name as they are shown.
         visits: How often it was visited in this run of the flow.
     """
 
-    __slots__ = ("_numbers", "attributes", "is_plain", "level", "metric_attributes", "name", "policy", "span_name",
-                 "successors", "visits")  # fmt: skip
+    __slots__ = ("_numbers", "attributes", "is_plain", "level", "metric_attributes", "name", "policy", "routes",
+                 "span_name", "successors", "visits")  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Place:
     ) -> None:
         self.name = name
         self.successors = successors
+        self.routes: dict[Any, tuple[object, str, str]] = {}
         self.visits = 0
         self._numbers = itertools.count(1)
         self.level = tracing.selection.level(name, info.name, outermost=flow_name is None and info.is_flow)

@@ -18,6 +18,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.encoding import plain
+from pocketflow_otel.capture.seen import NOTHING_SEEN
 from pocketflow_otel.capture.windows import encodable, first_bytes
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
@@ -26,7 +27,7 @@ from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from pocketflow_otel.capture.redaction import SeenSecrets
+    from pocketflow_otel.capture.seen import SeenSecrets
 
 _MAX_MESSAGE: Final = 2048
 _MOST_TOLD: Final = 256
@@ -39,6 +40,7 @@ _SPAN_KEY: Final = next(iter(trace.set_span_in_context(INVALID_SPAN, Context()))
 
 
 _NO_CONTEXT: Final = Context()
+_INTERNAL: Final = SpanKind.INTERNAL
 
 
 class Scope:
@@ -54,30 +56,43 @@ class Scope:
         seen: The secrets met so far in this trace.
     """
 
-    # What most scopes leave as it is stands in the class: setting it costs time at every visit.
-    instance: Any = None
-    owner: type | None = None
-    recording = False
-    span: Span = INVALID_SPAN
-    seen: SeenSecrets | None = None
-    context = _NO_CONTEXT
-    _token: Token[Context] | None = None
-    _told: tuple[BaseException, ...] = ()  # by scopes inside, of what they raised
-    _shortened: tuple[str, ...] = ()
+    # Made and read at every visit: the interpreter is quickest with slots, and slowest with defaults in the class.
+    __slots__ = (
+        "_generation",
+        "_shortened",
+        "_token",
+        "_told",
+        "context",
+        "instance",
+        "owner",
+        "parent",
+        "recording",
+        "seen",
+        "span",
+        "tracing",
+    )  # fmt: skip
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
         self.tracing = tracing
         self.parent = parent
+        self.instance: Any = None
+        self.owner: type | None = None
+        self.recording = False
+        self.span: Span = INVALID_SPAN
+        self.seen: SeenSecrets = NOTHING_SEEN if parent is None else parent.seen
+        self.context = _NO_CONTEXT
         self._generation = tracing.generation
-        if parent is not None:
-            self.seen = parent.seen
+        self._token: Token[Context] | None = None
+        self._told: tuple[BaseException, ...] = ()  # by scopes inside, of what they raised
+        self._shortened: tuple[str, ...] = ()
 
     def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
         """Starts the scope's span."""
-        self.span = span = self.tracing.start_span(name, around, SpanKind.INTERNAL, attributes)
+        start = self.tracing.start_span
+        self.span = span = start(name, around, _INTERNAL, attributes)
         try:
             self.recording = span.is_recording()
-            if self.recording and self.seen is None:
+            if self.recording and self.seen is NOTHING_SEEN:
                 self.seen = self.tracing.secrets_of(span.get_span_context().trace_id)
         except Exception:  # noqa: BLE001 - the SDK may be anyone's
             guard.caught("asking a span")
@@ -124,7 +139,7 @@ class Scope:
         """Leaves the scope and ends its span."""
         try:
             self.leave()
-            if self.span is not INVALID_SPAN and self.is_ours_to_end:
+            if self.span is not INVALID_SPAN and self._generation is self.tracing.generation:
                 if self._shortened:
                     self.span.set_attribute(semconv.TRUNCATED, self._shortened)
                 self.span.end()
@@ -132,7 +147,8 @@ class Scope:
             guard.caught("ending a span")
         # Both refer back to the scope: without this each scope would have to wait for the garbage collector.
         self.context = _NO_CONTEXT
-        self.forget_told()
+        if self._told:
+            self._told = ()
 
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Records an exception on the span: as an event where it was raised, as a status on every span it passes."""
@@ -204,6 +220,8 @@ def _is_within(scope: Any, around: Scope) -> bool:
 class Dormant(Scope):
     """Nothing inside is traced: it was excluded or suppressed, or there is no provider."""
 
+    __slots__ = ()
+
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Leaves an error to the first scope around that tells it."""
 
@@ -223,12 +241,16 @@ class Trial(Scope):
         fallback: Whether ``exec_fallback`` gave the result.
     """
 
-    node: Any = None
-    max_retries = 1
-    waits = False
-    attempts = 0
-    fallback = False
-    last_try_ended = 0.0
+    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "waits")
+
+    def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
+        Scope.__init__(self, tracing, parent)
+        self.node: Any = None
+        self.max_retries = 1
+        self.waits = False
+        self.attempts = 0
+        self.fallback = False
+        self.last_try_ended = 0.0
 
     def attempt_attributes(self) -> dict[str, Any]:
         """What is told of the tries; nothing where there was one and no more were allowed."""
@@ -250,6 +272,8 @@ class Item(Trial):
     Attributes:
         visit: The node's visit.
     """
+
+    __slots__ = ("visit",)
 
     def __init__(self, visit: Any, around: Context) -> None:
         super().__init__(visit.tracing, visit)
@@ -284,6 +308,8 @@ class Attempt(Scope):
         trial: What is being tried.
         around: The context in which it is.
     """
+
+    __slots__ = ("_number", "_trial")
 
     def __init__(self, trial: Trial, around: Context) -> None:
         super().__init__(trial.tracing, trial)
@@ -320,6 +346,8 @@ class Orchestration(Scope):
         flow: The flow's run.
         previous: Name of the node visited last.
     """
+
+    __slots__ = ("flow", "previous")
 
     def __init__(self, flow: Any, owner: type, params: Any, around: Context) -> None:
         super().__init__(flow.tracing, flow)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.reading import count_keys, read_store
 from pocketflow_otel.capture.shapes import shape
-from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot
+from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Change, Snapshot
 from pocketflow_otel.instrumentation import content
 
 if TYPE_CHECKING:
@@ -46,63 +46,53 @@ content is recorded."""
 
 
 class StoreDelta:
-    """Gathers the changes of one visit.
-
-    Args:
-        visit: The visit; its store is looked at.
+    """Gathers the changes of one visit, which is handed to each method: it holds its delta, and is not held by it.
 
     Attributes:
         changes: The keys that changed, each once.
+        snapshot: The store as the window that is open was opened.
     """
 
-    __slots__ = ("_snapshot", "_visit", "changes")
+    __slots__ = ("changes", "snapshot")
 
-    def __init__(self, visit: Any) -> None:
-        self._visit = visit
-        self._snapshot: Snapshot | None = None
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
         self.changes: list[KeyChange] = []
 
-    def window_opened(self, snapshot: Snapshot) -> None:
-        """Takes the store as a window opens."""
-        self._snapshot = snapshot
-
-    def window_closed(self) -> Snapshot | None:
+    def window_closed(self, visit: Any) -> Snapshot | None:
         """Takes what changed in the store since the window opened.
 
         Returns:
             The store as it is now.
         """
-        snapshot, self._snapshot = self._snapshot, None
-        if snapshot is None:
-            return None
-        visit = self._visit
+        snapshot, self.snapshot = self.snapshot, None
+        if snapshot is not None and (found := snapshot.move_on(visit.store)):
+            self.add(self._described(visit, found))
+        return snapshot
+
+    def _described(self, visit: Any, found: list[Change]) -> list[KeyChange]:
         left = visit.tracing.max_store_keys
+        without_values = visit.place.policy.values is None
         changes: list[KeyChange] = []
-        for change, key, value in snapshot.move_on(visit.store):
+        for change, key, value in found:
             if change is REMOVED:
                 changes.append((content.key_name(visit, key), REMOVED, None, None))
                 continue
             name = content.noted_key(visit, key, value)
-            changes.append(self.render(name, change, value) if left > 0 else (name, change, None, None))
+            described = shape(value) if left > 0 else None
+            encoded = None if without_values or left <= 0 else content.encode(visit, value, name)
+            changes.append((name, change, described, encoded))
             left -= 1
-        if changes:
-            self.add(changes)
-        return snapshot
-
-    def render(self, name: str, change: str, value: Any) -> KeyChange:
-        """Describes a key's new value."""
-        visit = self._visit
-        encoded = None if visit.place.policy.values is None else content.encode(visit, value, name)
-        return name, change, shape(value), encoded
+        return changes
 
     def add(self, changes: Iterable[KeyChange]) -> None:
         """Adds changes to those there are, made before them."""
         self.changes = list(changes) if not self.changes else _one_after_the_other(self.changes, changes)
 
-    def tell(self, attributes: dict[str, Any]) -> None:
+    def tell(self, visit: Any, attributes: dict[str, Any]) -> None:
         """Writes the changes into a span's attributes."""
-        visit, changes = self._visit, self.changes
-        if number := count_keys(visit.store):
+        changes, store = self.changes, visit.store
+        if number := len(store) if type(store) is dict else count_keys(store):
             attributes[semconv.STORE_KEYS] = number
         if not changes:
             return
@@ -113,20 +103,19 @@ class StoreDelta:
                 attributes[semconv.STORE_OMITTED] = len(changes) - most
                 changes = changes[: most * _NAMES_FOR_EACH_SHAPE]
         for name, change, described, value in changes:
-            listed = _LISTED_UNDER[change]
-            if listed in attributes:
-                attributes[listed].append(name)
+            listed = attributes.get(_LISTED_UNDER[change])
+            if listed is None:
+                attributes[_LISTED_UNDER[change]] = [name]
             else:
-                attributes[listed] = [name]
+                listed.append(name)
             if described is not None:
                 attributes[semconv.STORE_SHAPE_PREFIX + name] = described
             if value is not None:
-                self._tell_value(name, value, attributes)
+                self._tell_value(visit, name, value, attributes)
         if visit.overlapped:
             attributes[semconv.STORE_ATTRIBUTION] = semconv.ATTRIBUTION_SHARED
 
-    def _tell_value(self, name: str, value: Encoded, attributes: dict[str, Any]) -> None:
-        visit = self._visit
+    def _tell_value(self, visit: Any, name: str, value: Encoded, attributes: dict[str, Any]) -> None:
         outlet = visit.place.policy.values
         attribute = semconv.STORE_VALUE_PREFIX + name
         if outlet.on_spans:
@@ -142,34 +131,37 @@ class FlowDelta(StoreDelta):
 
     __slots__ = ("_keys",)
 
-    def __init__(self, visit: Any) -> None:
-        super().__init__(visit)
+    def __init__(self) -> None:
+        super().__init__()
         self._keys: dict[str, str] = {}
 
     def add(self, changes: Iterable[KeyChange]) -> None:
         """Adds changes to those there are, made before them."""
+        keys = self._keys
         for name, change, _, _ in changes:
-            merge(self._keys, name, change)
+            # A key that is there and is modified again is what it was: by far the most.
+            if change is not MODIFIED or keys.get(name, REMOVED) is REMOVED:
+                merge(keys, name, change)
 
-    def settle(self, *, described: bool) -> None:
+    def settle(self, visit: Any, *, described: bool) -> None:
         """Makes `changes` of what was gathered.
 
         Args:
+            visit: The flow's run.
             described: Whether to tell shapes and values, as the store holds them now.
         """
         values: dict[str, Any] = {}
         if described and self._keys:
-            values = {
-                content.key_name(self._visit, key): value
-                for key, value in (read_store(self._visit.store) or {}).items()
-            }
-        left = self._visit.tracing.max_store_keys
+            values = {content.key_name(visit, key): value for key, value in (read_store(visit.store) or {}).items()}
+        left = visit.tracing.max_store_keys
         self.changes = []
         for name in sorted(self._keys):
             change = self._keys[name]
             if change is not REMOVED and left > 0 and name in values:
                 left -= 1
-                self.changes.append(self.render(name, change, values[name]))
+                value = values[name]
+                encoded = None if visit.place.policy.values is None else content.encode(visit, value, name)
+                self.changes.append((name, change, shape(value), encoded))
             else:
                 self.changes.append((name, change, None, None))
 

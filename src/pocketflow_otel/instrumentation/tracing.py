@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import weakref
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord
 
-from pocketflow_otel.capture.encoding import safe_key
+from pocketflow_otel.capture.encoding import Encoded, safe_key
 from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
 from pocketflow_otel.instrumentation.attribution import StoreWatches
 from pocketflow_otel.instrumentation.classes import Classes
@@ -30,14 +31,16 @@ _LONGEST_NAME: Final = 1024
 _DETAILED_DEPTH: Final = 4
 
 
-class Outlet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outlet:
     """Where content of one kind goes."""
 
     on_spans: bool
     on_events: bool
 
 
-class Policy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Policy:
     """What is recorded of a flow or node.
 
     Attributes:
@@ -72,6 +75,7 @@ class Tracing:
 
     Attributes:
         generation: Exchanged in the child of a fork: what was begun before is the parent's to end.
+        short_texts: Texts rendered lately, in which no secret was found.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Tracing:
         self._detailed = _policy(options, detailed=True)
         self._secrets: OrderedDict[int, SeenSecrets] = OrderedDict()
         self._names: dict[str, tuple[str, bool]] = {}
+        self.short_texts: dict[str, Encoded] = {}
         _tracings.add(self)
 
     def policy(self, level: Level) -> Policy:

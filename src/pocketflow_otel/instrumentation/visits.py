@@ -47,32 +47,35 @@ class Visit(Trial):
         items_failed: How many of them failed.
     """
 
-    orchestration: Orchestration | None = None
-    delta: StoreDelta | None = None
-    overlapped = False
-    exec_alone = True
-    in_exec = False
-    items_failed = 0
-    _started = 0.0
-    _exec_began = 0.0
-    _exec_ended = 0.0
-    _retries = 0
-    _phased = False
-    _watch: Any = None
-    _watch_is_own = False
-    _batch_size: int | None = None
-    _io: dict[str, Encoded] | None = None
-    _printed: dict[str, Printed] | None = None
+    __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_started",
+                 "_watch", "_watch_is_own", "attributes", "delta", "exec_alone", "in_exec", "info", "item_numbers",
+                 "items_failed", "orchestration", "overlapped", "place", "store")  # fmt: skip
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
-        super().__init__(tracing, parent)
+        Trial.__init__(self, tracing, parent)  # at every visit, and super() takes three times as long
         self.instance = self.node = instance
         self.owner = owner
         self.info = info
         self.store = store
-        self.attributes = attributes = info.attributes(instance)
+        self.orchestration: Orchestration | None = None
+        self.delta: StoreDelta | None = None
+        self.overlapped = False
+        self.exec_alone = True
+        self.in_exec = False
+        self.item_numbers: Any = None
+        self.items_failed = 0
+        self._started = self._exec_began = self._exec_ended = 0.0
+        self._retries = 0
+        self._phased = False
+        self._watch: Any = None
+        self._watch_is_own = False
+        self._batch_size: int | None = None
+        self._io: dict[str, Encoded] | None = None
+        self._printed: dict[str, Printed] | None = None
+        read = info.attributes
+        self.attributes = attributes = read(instance)
         retries = attributes.get("max_retries", 1)
         if type(retries) is int and retries != 1:  # of anything else no code is run
             self.max_retries = max(-MOST_RETRIES, min(retries, MOST_RETRIES))
@@ -91,7 +94,7 @@ class Visit(Trial):
     def begin(self, around: Context) -> None:
         """Starts the span, makes it current, and looks at the store."""
         name, attributes = self.place.span_name, self.known_at_start()
-        if self.seen:  # a name may be a secret, known for one by now
+        if self.seen.known:  # a name may be a secret, known for one by now
             name, attributes = self.seen.mask(name), content.masked(self.seen, attributes)
         self.start_span(name, attributes, around)
         self.enter(around)
@@ -104,32 +107,33 @@ class Visit(Trial):
 
     def known_at_start(self) -> dict[str, Any]:
         """What samplers may read."""
-        attributes = self.place.attributes.copy()
-        attributes[semconv.NODE_VISIT] = self.place.next_visit()
-        if self.orchestration is not None and self.orchestration.previous is not None:
-            attributes[semconv.GRAPH_NODE_PARENT_ID] = self.orchestration.previous
+        place, orchestration = self.place, self.orchestration
+        attributes = place.attributes.copy()
+        attributes[semconv.NODE_VISIT] = place.next_visit()
+        if orchestration is not None and orchestration.previous is not None:
+            attributes[semconv.GRAPH_NODE_PARENT_ID] = orchestration.previous
         return attributes
 
     def recording_began(self) -> None:
         """Opens the visit's window on the store."""
         if self.place.policy.values is not None:
             self.tell_at_once(content.params(self, self.attributes.get("params")))
-        if self.store is not None:
+        if self.store is None:
+            return
+        flow = None if self.orchestration is None else self.orchestration.flow
+        if flow is not None and flow.delta is not None and flow.store is self.store:
+            self._watch = flow._watch  # noqa: SLF001 - a visit as well
+        else:
             self._watch, self._watch_is_own = self._find_watch()
-            self.delta = self.new_delta()
-            orchestration = self.orchestration
-            self.open_window(follows=orchestration is not None and orchestration.flow.info.goes_straight)
+        self.delta = self.new_delta()
+        self.open_window(follows=flow is not None and flow.info.goes_straight)
 
     def new_delta(self) -> StoreDelta:
         """What gathers the visit's changes of the store."""
-        return StoreDelta(self)
+        return StoreDelta()
 
     def _find_watch(self) -> tuple[StoreWatch, bool]:
-        """The watch of the store, and whether it was acquired: it is mostly the one of the flow around."""
-        if self.orchestration is not None:
-            flow = self.orchestration.flow
-            if flow.delta is not None and flow.store is self.store:
-                return flow._watch, False  # noqa: SLF001 - a visit as well
+        """The watch of the store, and whether it was acquired, no visit around having one."""
         scope: Any = self.parent
         while scope is not None:
             if isinstance(scope, Visit) and scope.delta is not None and scope.store is self.store:
@@ -144,14 +148,14 @@ class Visit(Trial):
             follows: Whether no code but PocketFlow's has run since the window before was closed.
         """
         if self.delta is not None:
-            self.delta.window_opened(self._watch.open(self, self.place.policy.store_depth, follows=follows))
+            self.delta.snapshot = self._watch.open(self, self.place.policy.store_depth, follows=follows)
 
     def close_window(self) -> None:
         """Takes what has happened to the store."""
         if self.delta is not None:
             snapshot = None
             try:
-                snapshot = self.delta.window_closed()
+                snapshot = self.delta.window_closed(self)
             finally:
                 self._watch.close(self, snapshot)
 
@@ -168,7 +172,7 @@ class Visit(Trial):
         records_io = self.place.policy.io is not None
         # Where others may write to the store during exec, prep and post are looked at each on its own; and where prep's
         # result is recorded, a secret that prep has put into the store must be known before.
-        if self.info.is_async or records_io or self.tracing.watches.busy:
+        if self.info.is_async or self.tracing.watches.users > 1 or (records_io and self._has_written()):
             self._phased = True
             self.close_window()
             if self.delta is not None:
@@ -176,10 +180,15 @@ class Visit(Trial):
         if records_io:
             self.note_io(semconv.INPUT_VALUE, prepared)
 
+    def _has_written(self) -> bool:
+        snapshot = None if self.delta is None else self.delta.snapshot
+        return snapshot is not None and not snapshot.is_still(self.store)
+
     def exec_returned(self, result: Any) -> None:
         """Takes what ``_exec`` returned."""
         self.exec_is_over()
-        self.forget_told()
+        if self._told:
+            self.forget_told()
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)
 
@@ -250,19 +259,14 @@ class Visit(Trial):
         finally:
             super().fail(error)
 
-    def end(self) -> None:
-        """Leaves the visit and ends its span."""
-        Scope.end(self)
-        self.delta = None  # it refers back to the visit
-
     def over(self, ended: float, error: str | None) -> None:
         """Closes the window on the store, and records metrics."""
         if self.delta is not None:
             try:
                 self.close_window()
                 self.settle_changes()
-                if self.delta.changes:
-                    self._hand_on(self.delta.changes)
+                if self.delta.changes and self.orchestration is not None:
+                    self._hand_on(self.orchestration.flow, self.delta.changes)
             finally:
                 if self._watch_is_own:
                     self.tracing.watches.release(self._watch)
@@ -273,10 +277,7 @@ class Visit(Trial):
     def settle_changes(self) -> None:
         """Called once no more changes will come."""
 
-    def _hand_on(self, changes: list[KeyChange]) -> None:
-        if self.orchestration is None:
-            return
-        flow = self.orchestration.flow
+    def _hand_on(self, flow: Any, changes: list[KeyChange]) -> None:
         while flow is not None and flow.is_transparent:
             flow = flow.orchestration.flow if flow.orchestration is not None else None
         if flow is not None and flow.delta is not None and flow.store is self.store:
@@ -285,10 +286,15 @@ class Visit(Trial):
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the visit's metrics."""
         metrics = self.tracing.metrics
-        names = content.masked(self.seen, self.place.metric_attributes) if self.seen else self.place.metric_attributes
+        names = self.metric_names()
         metrics.node_ended(seconds, names, error)
         if self._retries:
             metrics.retried(self._retries, names)
+
+    def metric_names(self) -> dict[str, str]:
+        """What the metrics are kept by, with nothing that is known for a secret by now."""
+        names = self.place.metric_attributes
+        return content.masked(self.seen, names) if self.seen.known else names
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the visit once it is over.
@@ -306,7 +312,7 @@ class Visit(Trial):
         if self.info.repeats or self.max_retries != 1 or self.fallback:
             self._tell_tries(attributes)
         if self.delta is not None:
-            self.delta.tell(attributes)
+            self.delta.tell(self, attributes)
         if self._printed is not None:
             content.tell_printed(self, self._printed, attributes)
         if self._io is not None:
@@ -316,15 +322,25 @@ class Visit(Trial):
     def _tell_action(self, action: Any, attributes: dict[str, Any]) -> None:
         plain = type(action) in _PLAIN_ACTIONS
         routed = (action or semconv.DEFAULT_ACTION) if plain else action
-        attributes[semconv.ACTION] = content.key_name(self, routed)
-        successors = self.place.successors
+        place, successors = self.place, self.place.successors
+        if plain and routed in place.routes and not self.seen.known:
+            following, shown, name = place.routes[routed]
+            if successors.get(routed) is following:
+                attributes[semconv.ACTION] = shown
+                attributes[semconv.NODE_NEXT] = name
+                return
+        attributes[semconv.ACTION] = shown = content.key_name(self, routed)
         if not (successors and plain) or self.orchestration is None or self.orchestration.flow.info.own_routing:
             return
         following = successors.get(routed, self)
         if following is self:
             attributes[semconv.ACTION_UNROUTED] = True
         elif following is not None and (name := self.orchestration.flow.places.name_of(following)) is not None:
-            attributes[semconv.NODE_NEXT] = self.seen.mask(name) if self.seen else name
+            if self.seen.known:
+                name = self.seen.mask(name)
+            else:
+                place.routes[routed] = following, shown, name
+            attributes[semconv.NODE_NEXT] = name
 
     def _tell_phases(self, ended: float, attributes: dict[str, Any]) -> None:
         seconds = self._exec_began - self._started
