@@ -390,7 +390,7 @@ class TestRemember:
         ],
     )
     def test_nothing_else(self, value: object) -> None:
-        assert not self.remembered(value)
+        assert not self.remembered(value).known
 
     def test_the_value_itself_may_be_the_secret(self) -> None:
         assert self.remembered(["whole-secret-1"], secret=True).mask("whole-secret-1") == MASK
@@ -403,7 +403,7 @@ class TestRemember:
 
     def test_only_so_many_items_are_looked_at(self) -> None:
         value = [*range(10), {"password": "distant-secret-1"}]
-        assert not self.remembered(value, budget=12)
+        assert not self.remembered(value, budget=12).known
         assert self.remembered(value, budget=13)
 
     @pytest.mark.parametrize("name", ZOO)

@@ -90,6 +90,8 @@ class FlowRun(Visit):
     def orchestration_began(self) -> None:
         """Closes the window that is open during ``prep`` and ``post``: from here on the nodes write."""
         self._rounds += 1
+        if not self.recording:
+            return
         if not self._exec_began:
             self._exec_began = perf_counter()
         if self._rounds == 1:
@@ -98,6 +100,8 @@ class FlowRun(Visit):
     def orchestration_ended(self) -> None:
         """Opens the window again where no other round is under way."""
         self._rounds -= 1
+        if not self.recording:
+            return
         self._exec_ended = perf_counter()
         if self._rounds == 0:
             self.open_window(follows=self.info.goes_straight)

@@ -61,19 +61,9 @@ class Visit(Trial):
         self.store = store
         self.orchestration: Orchestration | None = None
         self.delta: StoreDelta | None = None
-        self.overlapped = False
-        self.exec_alone = True
         self.in_exec = False
-        self.item_numbers: Any = None
-        self.items_failed = 0
-        self._started = self._exec_began = self._exec_ended = 0.0
-        self._retries = 0
-        self._phased = False
-        self._watch: Any = None
-        self._watch_is_own = False
-        self._batch_size: int | None = None
-        self._io: dict[str, Encoded] | None = None
-        self._printed: dict[str, Printed] | None = None
+        self.items_failed = self._retries = 0
+        self._started = 0.0
         read = info.attributes
         self.attributes = attributes = read(instance)
         retries = attributes.get("max_retries", 1)
@@ -115,14 +105,20 @@ class Visit(Trial):
         return attributes
 
     def recording_began(self) -> None:
-        """Opens the visit's window on the store."""
+        """Sets what only a recorded visit has, and opens its window on the store."""
+        self.overlapped = self._phased = self._watch_is_own = False
+        self.exec_alone = True
+        self._exec_began = self._exec_ended = 0.0
+        self._batch_size: int | None = None
+        self._io: dict[str, Encoded] | None = None
+        self._printed: dict[str, Printed] | None = None
         if self.place.policy.values is not None:
             self.tell_at_once(content.params(self, self.attributes.get("params")))
         if self.store is None:
             return
         flow = None if self.orchestration is None else self.orchestration.flow
         if flow is not None and flow.delta is not None and flow.store is self.store:
-            self._watch = flow._watch  # noqa: SLF001 - a visit as well
+            self._watch: Any = flow._watch  # noqa: SLF001 - a visit as well
         else:
             self._watch, self._watch_is_own = self._find_watch()
         self.delta = self.new_delta()
