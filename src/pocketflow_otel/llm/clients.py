@@ -28,6 +28,10 @@ class LlmClient:
     """The package that traces its calls."""
 
 
+_INSTRUMENTS: Final = "instruments"
+"""The extra under which an instrumentation's package names what it instruments."""
+
+
 def _client(module: str, instrumentation: str, *distributions: str) -> LlmClient:
     return LlmClient(module, frozenset(distributions or [module]), instrumentation)
 
@@ -54,6 +58,13 @@ CLIENTS: Final = (
 )
 
 
+def instrumented_by(point: EntryPoint) -> LlmClient | None:
+    """The client that an instrumentation is for, as its package's metadata tells: nothing is imported for it."""
+    requirements = (point.dist.requires if point.dist is not None else None) or []
+    packages = {_package(requirement) for requirement in requirements if _INSTRUMENTS in requirement}
+    return next((client for client in CLIENTS if client.distributions & packages), None)
+
+
 def uncovered() -> list[LlmClient]:
     """The clients that the program has imported and no active instrumentation covers."""
     covered = {name for point in entry_points(group="opentelemetry_instrumentor") for name in _covers(point)}
@@ -68,6 +79,11 @@ def notes() -> list[str]:
     names = ", ".join(client.module for client in missing)
     packages = " ".join(client.instrumentation for client in missing)
     return [f"calls through {names} were not traced, so their tokens are missing: pip install {packages}"]
+
+
+def _package(requirement: str) -> str:
+    """The package that a requirement names, however its versions are limited."""
+    return re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower().replace("_", "-")
 
 
 def _is_used(client: LlmClient) -> bool:
@@ -86,6 +102,6 @@ def _covers(point: EntryPoint) -> Iterator[str]:
         active = instrumentor() if instrumentor is not None else None
         if active is not None and active.is_instrumented_by_opentelemetry:
             for dependency in active.instrumentation_dependencies():
-                yield re.split(r"[^A-Za-z0-9._-]", dependency.strip(), maxsplit=1)[0].lower().replace("_", "-")
+                yield _package(dependency)
     except Exception:  # noqa: BLE001 - an instrumentation is anybody's code; without its word it covers nothing
         return
