@@ -78,6 +78,8 @@ def make(place: Path) -> Workspace:
     (hidden / "openai.py").write_text("raise ImportError('not installed')\n", encoding="utf-8")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTHON", "XDG_"))}
     environ |= {
+        # A user has few of these; here are all, several for each client, and importing the clients takes seconds.
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic,google-genai,google_genai",
         "HOME": str(home),
         "XDG_STATE_HOME": str(home / ".local/state"),
         "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]),

@@ -41,6 +41,8 @@ class Programs:
         self.traces = directory / "state" / "pocketflow-otel" / "traces"
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTHON"))}
         self.environ |= {
+            # Several for each client are installed here, and importing the clients takes seconds.
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,anthropic,google-genai,google_genai",
             "XDG_STATE_HOME": str(directory / "state"),
             "OTEL_TRACES_EXPORTER": "pocketflow_file",
             "OTEL_METRICS_EXPORTER": "none",
