@@ -9,12 +9,13 @@ from typing import Final
 
 INSTRUMENTATION_NAME: Final = "pocketflow_otel"
 
-# Span names. A flow's and a node's are followed by a space and its name.
+# Span names. A flow's, a node's and a call's are followed by a space and the name of flow, node or model.
 SPAN_FLOW: Final = "invoke_workflow"
 SPAN_NODE: Final = "invoke_node"
 SPAN_ITERATION: Final = "iteration"
 SPAN_ITEM: Final = "item"
 SPAN_ATTEMPT: Final = "attempt"
+SPAN_CHAT: Final = "chat"
 
 # Shared conventions.
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -83,6 +84,52 @@ STDERR: Final = "pocketflow.stderr"
 BYTES_SUFFIX: Final = ".bytes"
 LINES_SUFFIX: Final = ".lines"
 
+# What the language models called below used and cost, each call once. Never on calls' own spans, whose tokens are under
+# the conventions' names: backends would add them up twice.
+USAGE_INPUT_TOKENS: Final = "pocketflow.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "pocketflow.usage.output_tokens"
+USAGE_CACHED_INPUT_TOKENS: Final = "pocketflow.usage.cached_input_tokens"
+USAGE_REASONING_TOKENS: Final = "pocketflow.usage.reasoning_tokens"
+USAGE_TOTAL_TOKENS: Final = "pocketflow.usage.total_tokens"
+USAGE_CALLS: Final = "pocketflow.usage.calls"
+USAGE_COST: Final = "pocketflow.usage.cost_usd"
+USAGE_MODELS: Final = "pocketflow.usage.models"
+USAGE_UNPRICED_CALLS: Final = "pocketflow.usage.unpriced_calls"
+USAGE_UNPRICED_MODELS: Final = "pocketflow.usage.unpriced_models"
+USAGE_PRICE_SOURCES: Final = "pocketflow.usage.price_sources"
+USAGE_RETRY_TOTAL_TOKENS: Final = "pocketflow.usage.retry.total_tokens"
+USAGE_RETRY_COST: Final = "pocketflow.usage.retry.cost_usd"
+
+# A call that only we know of. Cost stands under the names that backends read.
+OPERATION_CHAT: Final = "chat"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+RESPONSE_ID: Final = "gen_ai.response.id"
+CALL_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+CALL_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CALL_CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CALL_CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+CALL_REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+CALL_COST: Final = "gen_ai.usage.cost"
+OPERATION_COST: Final = "operation.cost"
+PRICE_SOURCE: Final = "pocketflow.price.source"
+PRICE_AS_OF: Final = "pocketflow.price.as_of"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+TOKEN_INPUT: Final = "input"
+TOKEN_OUTPUT: Final = "output"
+
+# Sessions.
+SESSION_ID: Final = "session.id"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+USER_ID: Final = "user.id"
+TAGS: Final = "pocketflow.tags"
+
+# Budgets: which limit was passed, on the flow whose next node did not run. Both numbers are in the limit's own unit.
+BUDGET_EXCEEDED: Final = "pocketflow.budget.exceeded"
+BUDGET_LIMIT: Final = "pocketflow.budget.limit"
+BUDGET_SPENT: Final = "pocketflow.budget.spent"
+EVENT_BUDGET_WARNING: Final = "pocketflow.budget.warning"
+
 # Log records that carry content where the content mode asks for events.
 LOG_NODE_OUTPUT: Final = "pocketflow.node.output"
 LOG_STORE_CHANGE: Final = "pocketflow.store.change"
@@ -93,6 +140,9 @@ METRIC_FLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
 METRIC_NODE_DURATION: Final = "pocketflow.node.duration"
 METRIC_NODE_RETRIES: Final = "pocketflow.node.retries"
 METRIC_NODE_ERRORS: Final = "pocketflow.node.errors"
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+METRIC_CALL_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_COST: Final = "pocketflow.cost"
 
 # The resource: which version of the program ran.
 VCS_HEAD_NAME: Final = "vcs.ref.head.name"
