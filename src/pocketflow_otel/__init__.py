@@ -1,7 +1,8 @@
 """OpenTelemetry for PocketFlow.
 
 `PocketFlowInstrumentor` traces flows and nodes with the program's own OpenTelemetry set-up; `configure` also makes the
-set-up, for programs that have none.
+set-up, for programs that have none. `session` and `budget` say what a run belongs to and what it may use,
+`record_llm_usage` tells of calls of models that nothing else sees, and `carry` takes all that along into threads.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,34 @@ from typing import TYPE_CHECKING, Any
 from pocketflow_otel.version import __version__
 
 if TYPE_CHECKING:
+    from pocketflow_otel.budgets import Budget, BudgetExceeded, budget
+    from pocketflow_otel.carrying import carry
     from pocketflow_otel.export.configure import configure
     from pocketflow_otel.instrumentation import PocketFlowInstrumentor
+    from pocketflow_otel.llm.recording import record_llm_usage
+    from pocketflow_otel.sessions import session
 
-__all__ = ["PocketFlowInstrumentor", "__version__", "configure"]
+__all__ = [
+    "Budget",
+    "BudgetExceeded",
+    "PocketFlowInstrumentor",
+    "__version__",
+    "budget",
+    "carry",
+    "configure",
+    "record_llm_usage",
+    "session",
+]
 
 _HOMES = {
+    "Budget": "pocketflow_otel.budgets",
+    "BudgetExceeded": "pocketflow_otel.budgets",
     "PocketFlowInstrumentor": "pocketflow_otel.instrumentation",
+    "budget": "pocketflow_otel.budgets",
+    "carry": "pocketflow_otel.carrying",
     "configure": "pocketflow_otel.export.configure",
+    "record_llm_usage": "pocketflow_otel.llm.recording",
+    "session": "pocketflow_otel.sessions",
 }
 
 

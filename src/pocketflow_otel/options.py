@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +77,22 @@ def _whole_number(least: int) -> Callable[[Any], int]:
         return number
 
     return parse
+
+
+def _amount(value: Any) -> float:
+    try:
+        if isinstance(value, bool):
+            raise TypeError  # noqa: TRY301
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError("expected a number") from None
+    if not 0 <= number < math.inf:
+        raise ValueError("expected a number of at least 0")
+    return number
+
+
+def _prices(value: Any) -> str | Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else _path(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -147,7 +164,21 @@ class Options:
     trace_dir: str | None = _option(None, _path, "Where trace files go. Default: this platform's state directory.")
     verbosity: Verbosity = _option(Verbosity.NORMAL, _verbosity, "The live console: minimal, normal or verbose.")
 
+    price_file: str | Mapping[str, Any] | None = _option(
+        None, _prices, "Prices of models that go before the known ones: a JSON or TOML file; in code also a mapping."
+    )
+    refresh_prices: bool = _option(False, _boolean, "Fetch genai-prices' newest price list once, in the background.")
+    budget_usd: float | None = _option(None, _amount, "US dollars that one run of an outermost flow may cost.")
+    budget_tokens: int | None = _option(None, _whole_number(0), "Tokens that one run of an outermost flow may use.")
+    budget_visits: int | None = _option(None, _whole_number(0), "Visits of nodes in one run of an outermost flow.")
+    budget_seconds: float | None = _option(None, _amount, "Seconds after which an outermost flow runs no more nodes.")
+
     content_mode: ContentMode = ContentMode.NO_CONTENT
+
+    @property
+    def limits(self) -> tuple[float | None, int | None, int | None, float | None]:
+        """What an outermost flow may use: US dollars, tokens, visits, seconds; None for what is not limited."""
+        return self.budget_usd, self.budget_tokens, self.budget_visits, self.budget_seconds
 
     def content(self, capture: bool | None) -> ContentMode:
         """Where content of one kind goes: the option where it is set, else the standard variable."""

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
+from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
 from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation import budgeting
 from pocketflow_otel.instrumentation.flows import FlowRun
 from pocketflow_otel.instrumentation.patching import ClassPatcher, HookFactory, Method
 from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orchestration, Scope, Trial
+from pocketflow_otel.instrumentation.sdk_spans import SdkSpans
 from pocketflow_otel.instrumentation.selection import Level
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.visits import Visit
@@ -45,6 +48,8 @@ class Hooks:
 
     def __init__(self, tracing: Tracing) -> None:
         self._tracing = tracing
+        self._sdk_spans = SdkSpans(tracing.accounts)
+        self._sdk_spans.install()
         self._active = True
         always: dict[str, HookFactory] = {
             "_run": self._around(self._begin_visit),
@@ -71,6 +76,7 @@ class Hooks:
         """Takes all hooks away; one that is still held somewhere calls through from now on."""
         self._active = False
         self._patcher.unpatch()
+        self._sdk_spans.remove()
 
     # What every hook does: sync, async, and the plain function that returns something to be awaited.
 
@@ -88,16 +94,23 @@ class Hooks:
         tracing = self._tracing
         around = otel_context.get_current()
         parent: Any = around.get(SCOPE)
-        if type(parent) is not Orchestration:
-            if not self._active or type(parent) is Dormant or _reached_by_super(parent, owner, instance):
-                return None
-            if not tracing.enabled() or (parent is None and not tracing.is_live()):
-                return _dormant(tracing, parent, around)
         info = tracing.classes.info(type(instance))
-        if not info.is_node:
+        if type(parent) is not Orchestration:
+            if not self._active or not info.is_node or _reached_by_super(parent, owner, instance):
+                return None
+            if parent is None and info.is_flow:
+                self._sdk_spans.install()
+                around = tracing.around_flow(around)
+            if type(parent) is Dormant:
+                return self._begin_untraced(owner, instance, parent, around) if BUDGETS in around else None
+            if not tracing.enabled() or (parent is None and BUDGETS not in around and not tracing.is_live()):
+                return self._begin_untraced(owner, instance, parent, around)
+        elif not info.is_node:
             return None
         store = args[0] if args else kwargs.get("shared")
         visit: Visit = (FlowRun if info.is_flow else Visit)(tracing, owner, instance, info, parent, store)
+        if BUDGETS in around and not (parent is None and info.is_flow):
+            budgeting.begin_visit(around, visit.place.name, parent)
         if not visit.place.is_plain:
             return self._begin_selected(visit, parent, around)
         if visit.max_retries != 1 and not info.tries_wrapped:
@@ -105,10 +118,21 @@ class Hooks:
         visit.begin(around)
         return visit
 
+    def _begin_untraced(self, owner: type, instance: Any, parent: Any, around: Context) -> Dormant:
+        """Begins what is not traced; budgets hold there as well."""
+        info = self._tracing.classes.info(type(instance))
+        if BUDGETS in around and not (parent is None and info.is_flow):
+            budgeting.begin_visit(around, info.name, parent)
+        scope = _dormant(self._tracing, parent, around)
+        scope.instance, scope.owner = instance, owner
+        return scope
+
     def _begin_selected(self, visit: Visit, parent: Any, around: Context) -> Scope | None:
         """Begins a visit of what a pattern speaks of."""
         if visit.place.level is Level.EXCLUDED:
-            return _dormant(self._tracing, parent, around)
+            scope = _dormant(self._tracing, parent, around)
+            scope.instance, scope.owner = visit.instance, visit.owner
+            return scope
         if visit.place.level is Level.DETAILED:
             if visit.max_retries != 1 and not visit.info.tries_wrapped:
                 self._watch_tries(type(visit.instance), visit.info)
@@ -178,6 +202,8 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             scope = begin(owner, self, args, kwargs)
+        except BudgetExceeded:
+            raise
         except Exception:  # noqa: BLE001 - the guard decides
             scope = _not_begun()
         if scope is None:
@@ -197,6 +223,8 @@ def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             scope = begin(owner, self, args, kwargs)
+        except BudgetExceeded:
+            raise
         except Exception:  # noqa: BLE001 - the guard decides
             scope = _not_begun()
         if scope is None:
@@ -235,6 +263,8 @@ def _fail(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _
     """Tells of a call that raised before there was anything to await."""
     try:
         scope = begin(owner, instance, args, kwargs)
+    except BudgetExceeded:
+        raise
     except Exception:  # noqa: BLE001 - the guard decides
         scope = _not_begun()
     if scope is not None:

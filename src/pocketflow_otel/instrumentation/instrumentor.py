@@ -15,8 +15,9 @@ from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.discovery import CopyFinder, base_node_of, loaded_copies
 from pocketflow_otel.instrumentation.hooks import Hooks
 from pocketflow_otel.instrumentation.metrics import Metrics
-from pocketflow_otel.instrumentation.tracing import Tracing
+from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.visits import current_scope
+from pocketflow_otel.llm.recording import open_accounts
 from pocketflow_otel.options import DeclarativeOptions, Options, resolve
 from pocketflow_otel.version import __version__
 
@@ -71,6 +72,7 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             _logs.get_logger(semconv.INSTRUMENTATION_NAME, __version__, providers["logger_provider"]),
             provider_given=providers["tracer_provider"] is not None or providers["meter_provider"] is not None,
         )
+        open_accounts(tracing.accounts, SCOPE)
         self._hooks = hooks = Hooks(tracing)
         for base in loaded_copies():
             hooks.adopt(base)
@@ -99,6 +101,7 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             self._finder.remove()
         if self._hooks is not None:
             self._hooks.remove()
+        open_accounts(None)
         self._hooks = self._finder = self._output = None
 
 

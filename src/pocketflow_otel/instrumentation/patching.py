@@ -122,9 +122,9 @@ class ClassPatcher:
         """Puts every class back as it was."""
         for root in self._roots:
             for cls in (root, *walk_subclasses(root)):
-                _restore(cls, self._all_names)
+                restore(cls, self._all_names)
         for mixin in self._mixins:
-            _restore(mixin, self._all_names)
+            restore(mixin, self._all_names)
         self._roots.clear()
         self._mixins.clear()
 
@@ -172,7 +172,8 @@ def _watch_subclasses(cls: type, patch_class: Callable[[type], None]) -> None:
     type.__setattr__(cls, "__init_subclass__", watch)
 
 
-def _restore(cls: type, names: frozenset[str]) -> None:
+def restore(cls: type, names: frozenset[str]) -> None:
+    """Puts the hooked methods of a class back as they were."""
     for name in names:
         original = _original(cls.__dict__.get(name))
         if original is not None:

@@ -17,17 +17,22 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from pocketflow_otel import semconv
+from pocketflow_otel.budgets import BUDGETS
 from pocketflow_otel.capture.encoding import plain
 from pocketflow_otel.capture.seen import NOTHING_SEEN
 from pocketflow_otel.capture.windows import encodable, first_bytes
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+from pocketflow_otel.sessions import session_attributes
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from pocketflow_otel.capture.seen import SeenSecrets
+    from pocketflow_otel.llm.accounts import Memory
+    from pocketflow_otel.llm.ledger import Ledger
+    from pocketflow_otel.llm.sums import Sums
 
 _MAX_MESSAGE: Final = 2048
 _MOST_TOLD: Final = 256
@@ -54,6 +59,10 @@ class Scope:
         instance: The node or flow object for which this is the visit or run; None for other scopes.
         owner: The class whose method began it: the same method again is a recursion, another one a call of ``super()``.
         seen: The secrets met so far in this trace.
+        sums: What calls of models inside used and cost; None where there were none.
+        ledger: Those calls, where it is a visit; ``keeps_ledger`` says so.
+        memory: What is remembered of them, where no scope is around it.
+        failed_try: Whether it was a try that failed.
     """
 
     # Made and read at every visit: the interpreter is quickest with slots, and slowest with defaults in the class.
@@ -64,13 +73,18 @@ class Scope:
         "_told",
         "context",
         "instance",
+        "ledger",
+        "memory",
         "owner",
         "parent",
         "recording",
         "seen",
         "span",
+        "sums",
         "tracing",
     )  # fmt: skip
+    keeps_ledger = False
+    failed_try = False
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
         self.tracing = tracing
@@ -85,9 +99,15 @@ class Scope:
         self._token: Token[Context] | None = None
         self._told: tuple[BaseException, ...] = ()  # by scopes inside, of what they raised
         self._shortened: tuple[str, ...] = ()
+        self.sums: Sums | None = None
+        self.ledger: Ledger | None = None
+        self.memory: Memory | None = None
 
     def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
         """Starts the scope's span."""
+        session = session_attributes(around)
+        if session is not None:
+            attributes = {**attributes, **session}
         start = self.tracing.start_span
         self.span = span = start(name, around, _INTERNAL, attributes)
         try:
@@ -140,6 +160,8 @@ class Scope:
         try:
             self.leave()
             if self.span is not INVALID_SPAN and self._generation is self.tracing.generation:
+                if self.sums is not None and self.recording:
+                    self.span.set_attributes(self.tracing.accounts.told(self.sums))
                 if self._shortened:
                     self.span.set_attribute(semconv.TRUNCATED, self._shortened)
                 self.span.end()
@@ -175,6 +197,11 @@ class Scope:
 
     def _masked(self, text: str) -> str:
         return plain(text, _MAX_STACK, self.tracing.redactor, self.seen).text
+
+    def returned(self, result: Any) -> None:
+        """Looks for calls of models in what a node's code returned."""
+        if self.recording or BUDGETS in self.context:
+            self.tracing.accounts.result(self, result)
 
     def was_told(self, error: BaseException) -> None:
         """Notes that a scope inside has told an error, which may now come through here; or be caught before."""
@@ -286,6 +313,7 @@ class Item(Trial):
 
     def finish(self, result: Any = None) -> None:
         """Ends the item."""
+        self.returned(result)
         self._record()
         super().finish(result)
 
@@ -309,10 +337,11 @@ class Attempt(Scope):
         around: The context in which it is.
     """
 
-    __slots__ = ("_number", "_trial")
+    __slots__ = ("_number", "_trial", "failed_try")
 
     def __init__(self, trial: Trial, around: Context) -> None:
         super().__init__(trial.tracing, trial)
+        self.failed_try = False
         self._trial = trial
         trial.attempts += 1
         trial.forget_told()
@@ -326,11 +355,17 @@ class Attempt(Scope):
         self.start_span(semconv.SPAN_ATTEMPT, attributes, around)
         self.enter(around)
 
+    def finish(self, result: Any = None) -> None:
+        """Ends the try, which succeeded."""
+        self.returned(result)
+        super().finish(result)
+
     def fail(self, error: BaseException) -> None:
         """Ends the try, which raised; a traceback is taken only from one that is not tried again."""
         self._trial.last_try_ended = perf_counter()
         try:
             if self.is_ours_to_end:
+                self.tracing.accounts.try_failed(self)
                 retried = issubclass(type(error), Exception) and self._number < self._trial.max_retries
                 self.note_error(error, with_trace=not retried)
         except Exception:  # noqa: BLE001 - the guard decides

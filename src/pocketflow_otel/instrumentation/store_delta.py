@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
+from pocketflow_otel.capture.containers import SCALARS
 from pocketflow_otel.capture.reading import count_keys, read_store
 from pocketflow_otel.capture.shapes import shape
 from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Change, Snapshot
@@ -74,15 +75,20 @@ class StoreDelta:
         left = visit.tracing.max_store_keys
         without_values = visit.place.policy.values is None
         changes: list[KeyChange] = []
+        holding: list[tuple[str, Any]] = []
         for change, key, value in found:
             if change is REMOVED:
                 changes.append((content.key_name(visit, key), REMOVED, None, None))
                 continue
             name = content.noted_key(visit, key, value)
+            if type(value) not in SCALARS:
+                holding.append((name, value))
             described = shape(value) if left > 0 else None
             encoded = None if without_values or left <= 0 else content.encode(visit, value, name)
             changes.append((name, change, described, encoded))
             left -= 1
+        if holding:
+            visit.tracing.accounts.stored(visit, holding)
         return changes
 
     def add(self, changes: Iterable[KeyChange]) -> None:

@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry._logs import Logger, LogRecord
+from opentelemetry.trace import SpanKind
 
+from pocketflow_otel.budgets import Budget, Limits, with_budget
 from pocketflow_otel.capture.encoding import Encoded, safe_key
 from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
 from pocketflow_otel.instrumentation.attribution import StoreWatches
 from pocketflow_otel.instrumentation.classes import Classes
 from pocketflow_otel.instrumentation.selection import Level, Selection
+from pocketflow_otel.llm.accounts import Accounts
 from pocketflow_otel.options import ContentMode, Options
+from pocketflow_otel.sessions import SESSION, session_attributes, session_of_baggage
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
 
     from pocketflow_otel.instrumentation.metrics import Metrics
+    from pocketflow_otel.llm.prices import Prices
 
 _TRACES_REMEMBERED: Final = 256
 _NAMES_REMEMBERED: Final = 4096
@@ -75,6 +80,9 @@ class Tracing:
 
     Attributes:
         generation: Exchanged in the child of a fork: what was begun before is the parent's to end.
+        accounts: The calls of models.
+        limits: What each outermost flow may use.
+        program_budget: What all of them together may use, instead.
         short_texts: Texts rendered lately, in which no secret was found.
     """
 
@@ -85,6 +93,9 @@ class Tracing:
         self.options = options
         self.start_span = tracer.start_span
         self.metrics = instruments
+        self.accounts = Accounts(self._start_call, instruments, self._prices)
+        self.limits = Limits(*options.limits)
+        self.program_budget: Budget | None = None
         self.classes = Classes()
         self.selection = Selection(options.include, options.exclude, options.detailed)
         self.watches = StoreWatches()
@@ -99,6 +110,25 @@ class Tracing:
         self._names: dict[str, tuple[str, bool]] = {}
         self.short_texts: dict[str, Encoded] = {}
         _tracings.add(self)
+
+    def _start_call(self, name: str, attributes: dict[str, Any], around: Context, started: int) -> Span:
+        session = session_attributes(around)
+        if session is not None:
+            attributes = {**attributes, **session}
+        return self.start_span(name, around, SpanKind.CLIENT, attributes, start_time=started)
+
+    def _prices(self) -> Prices:
+        from pocketflow_otel.llm.prices import Prices
+
+        return Prices.of_options(self.options.price_file, refresh=self.options.refresh_prices)
+
+    def around_flow(self, around: Context) -> Context:
+        """The context for an outermost flow: with the budget that options give it, and the session of a request."""
+        budget = self.program_budget or (Budget(self.limits) if self.limits else None)
+        if budget is not None:
+            around = with_budget(around, budget)
+        session = session_of_baggage(around)
+        return around if session is None else otel_context.set_value(SESSION, session, around)
 
     def policy(self, level: Level) -> Policy:
         """What to record at a level."""
@@ -161,6 +191,7 @@ class Tracing:
         """Starts anew in the child of a fork."""
         self.generation = object()
         self.watches.after_fork()
+        self.accounts.after_fork()
 
 
 SCOPE: Final = otel_context.create_key("pocketflow-scope")

@@ -47,6 +47,7 @@ class Visit(Trial):
         items_failed: How many of them failed.
     """
 
+    keeps_ledger = True
     __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_started",
                  "_watch", "_watch_is_own", "attributes", "delta", "exec_alone", "in_exec", "info", "item_numbers",
                  "items_failed", "orchestration", "overlapped", "place", "store")  # fmt: skip
@@ -185,6 +186,8 @@ class Visit(Trial):
         self.exec_is_over()
         if self._told:
             self.forget_told()
+        if not self.info.is_batch:  # each item has told of its own
+            self.returned(result)
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)
 

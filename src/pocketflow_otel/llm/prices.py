@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
 from datetime import UTC, date, datetime
 from decimal import Context, localcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from pocketflow_otel.llm.listed_models import ListedModels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice
 
     from pocketflow_otel.llm.price_entry import PriceEntry
     from pocketflow_otel.llm.price_table import PriceTable
     from pocketflow_otel.llm.usage import Usage
+
+_logger: Final = logging.getLogger("pocketflow_otel")
 
 REPORTED: Final = "reported"
 
@@ -57,6 +63,34 @@ class Prices:
         self._refreshed: DataSnapshot | None = None
         self._listed: _ListedPrices | None = None
 
+    @classmethod
+    def of_options(cls, prices: str | Mapping[str, Any] | None, *, refresh: bool) -> Self:
+        """The prices that a program was set up with; what makes no sense is logged, and left out.
+
+        Args:
+            prices: The user's own: a file, or the same as a mapping.
+            refresh: Whether to fetch newer ones of genai-prices, in the background.
+        """
+        from pocketflow_otel.llm.price_entry import PriceTableError
+        from pocketflow_otel.llm.price_table import PriceTable
+
+        table = None
+        try:
+            if prices is not None:
+                table = PriceTable.load(prices) if isinstance(prices, str) else PriceTable.of(prices)
+        except (PriceTableError, OSError) as error:
+            _logger.warning("price_file is ignored: %s", error)
+        made = cls(table)
+        if refresh:
+            threading.Thread(target=made._refresh_quietly, name="pocketflow-otel prices", daemon=True).start()
+        return made
+
+    def _refresh_quietly(self) -> None:
+        try:
+            self.refresh()
+        except PriceRefreshError as error:
+            _logger.warning("%s; those at hand are used", error)
+
     def price(self, usage: Usage, at: datetime | None = None) -> Price | None:
         """What a call cost.
 
@@ -78,6 +112,10 @@ class Prices:
         # The program may count in decimals of its own precision.
         with localcontext(Context()):
             return self._look_up(usage, usage.model, at)
+
+    def warm_up(self) -> None:
+        """Loads genai-prices, which takes half a second, before the first call is to be priced."""
+        self._listed_now()
 
     def refresh(self) -> None:
         """Fetches genai-prices' newest data, once, for this object alone; waits for it, for seconds at most.

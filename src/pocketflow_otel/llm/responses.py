@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pocketflow_otel.capture.inspection import module_name
@@ -17,7 +16,7 @@ from pocketflow_otel.llm.response_shapes import INPUTS
 from pocketflow_otel.llm.response_shapes import NAMES as COUNT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pocketflow_otel.llm.response_members import Members
     from pocketflow_otel.llm.usage import Usage
@@ -134,15 +133,16 @@ def usage_of(value: Any) -> Usage | None:
     return found.usage if found is not None else None
 
 
-def find_usages(value: Any) -> list[Found]:
+def find_usages(value: Any, most: int = _MOST_ITEMS) -> list[Found]:
     """The usages that a value reports: its own, or else those of its items.
 
-    A list, tuple or dict, but not one of a subclass, is searched one level deep, the first 256 items of it. Of items
+    A list, tuple or dict, but not one of a subclass, is searched one level deep, the last 256 items of it. Of items
     that share a response id the one with the most tokens counts, because a stream's chunks count up. A usage that
     stands beside a response with the same counts is that response's.
 
     Args:
         value: Anything at all. No code of its class is run.
+        most: How many items to look at.
 
     Returns:
         Each usage once, in the order in which they were met.
@@ -151,21 +151,21 @@ def find_usages(value: Any) -> list[Found]:
     if type(kind) is type and kind in _ORDINARY:
         return []
     if kind is list or kind is tuple:
-        return _distinct([found for item in _items(value) if (found := _find(item, _ANYWHERE)) is not None])
+        return distinct([found for item in _items(value[-most:]) if (found := _find(item, _ANYWHERE)) is not None])
     found = _find(value, _ANYWHERE if kind is not dict else _PLACES)
     if found is not None or kind is not dict:
         return [found] if found is not None else []
-    calls = _distinct([part for item in _items(value.values()) if (part := _find(item, _ANYWHERE)) is not None])
+    items = _items(list(value.values())[-most:])
+    calls = distinct([part for item in items if (part := _find(item, _ANYWHERE)) is not None])
     if len(calls) == 1 and (whole := _find(value, _WRAPPERS)) is not None:
         # Read from the outside, where the model's name may stand.
         return [_joined(whole, calls[0])]
     return calls
 
 
-def _items(items: Collection[Any]) -> list[Any]:
-    # Taken in one call in C: another thread may change them meanwhile.
-    taken = list(islice(items, _MOST_ITEMS))
-    return [item for item in taken if type(type(item)) is not type or type(item) not in _HOLDING_NONE]
+def _items(items: list[Any] | tuple[Any, ...]) -> list[Any]:
+    # A copy, made in one call in C: another thread may change the program's own meanwhile.
+    return [item for item in items if type(type(item)) is not type or type(item) not in _HOLDING_NONE]
 
 
 def _find(value: Any, places: Sequence[str]) -> Found | None:
@@ -258,12 +258,13 @@ def _cost(value: Any) -> float | None:
     return float(value) if is_cost and value >= 0 else None
 
 
-def _distinct(parts: list[Found]) -> list[Found]:
+def distinct(parts: list[Found]) -> list[Found]:
+    """The usages of different calls among several: of one response id, or a bare usage beside its response, one."""
     if not parts[1:]:
         return parts
     calls: dict[str | int, Found] = {}
     for part in parts:
-        key = part.usage.response_id or part.identities[-1]
+        key = part.usage.response_id or next(reversed(part.identities), -len(calls))
         calls[key] = _joined(calls[key], part) if key in calls else part
     # By their counts, the calls of which most is known.
     richest: dict[tuple[int, int], str | int] = {}

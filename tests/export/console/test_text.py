@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketflow_otel.export.console.terminal import cut, line_cells
-from pocketflow_otel.export.console.text import cells, duration, printable, size
+from pocketflow_otel.export.console.text import cells, dollars, duration, listing, printable, size, tokens
 
 
 @given(st.text())
@@ -95,3 +95,69 @@ def test_durations(seconds, expected):
 )
 def test_sizes(number, expected):
     assert size(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (1, "1 tok"),
+        (1204, "1,204 tok"),
+        (9_999, "9,999 tok"),
+        (10_000, "10.0k tok"),
+        (12_345, "12.3k tok"),
+        (99_949, "99.9k tok"),
+        (99_951, "100k tok"),
+        (999_499, "999k tok"),
+        (999_500, "1.0M tok"),
+        (1_234_567, "1.2M tok"),
+        (99_949_999, "99.9M tok"),
+        (99_950_001, "100M tok"),
+        (5_000_000_000, "5,000M tok"),
+    ],
+)
+def test_tokens(number, expected):
+    assert tokens(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, "$0"),
+        (0.0000099, "<$0.00001"),
+        (0.00001, "$0.00001"),
+        (0.0000123, "$0.000012"),
+        (0.0000994, "$0.000099"),
+        (0.0000996, "$0.0001"),
+        (0.000134, "$0.00013"),
+        (0.000996, "$0.001"),
+        (0.0042, "$0.0042"),
+        (0.00994, "$0.0099"),
+        (0.00996, "$0.01"),
+        (0.0123, "$0.012"),
+        (0.0994, "$0.099"),
+        (0.0996, "$0.10"),
+        (0.5, "$0.50"),
+        (1.269, "$1.27"),
+        (20, "$20.00"),
+        (99.99, "$99.99"),
+        (99.999, "$100"),
+        (123.4, "$123"),
+        (12_345.6, "$12,346"),
+    ],
+)
+def test_dollars(number, expected):
+    assert dollars(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a, b"),
+        (["a", "b", "c"], "a, b and 1 more"),
+        ("x" * 1202, "x, x and 1,200 more"),
+    ],
+)
+def test_listings(names, expected):
+    assert listing(names, 2) == expected

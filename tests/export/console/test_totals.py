@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pocketflow_otel.export import problems
-from pocketflow_otel.export.console.totals import MAX_NAMES, Totals
+from pocketflow_otel.export.console.spending import NOTHING
+from pocketflow_otel.export.console.totals import MAX_NAMES, NodeTotals, Totals
 from pocketflow_otel.options import Verbosity
 
 
@@ -112,12 +113,12 @@ def test_paths_without_a_home(show, monkeypatch):
 def test_names_are_remembered_up_to_a_bound(extra):
     totals = Totals()
     for n in range(MAX_NAMES + extra):
-        totals.took(f"node {n}", 1)
+        totals.visited(f"node {n}", 1, NOTHING)
         assert totals.run_of(f"flow {n}") == 1
-    totals.took(f"node {MAX_NAMES}", 1_000_000_000)
-    totals.took("node 7", 2_000_000_000)
-    assert totals.slowest[0] == ("node 7", 2, 2.000000001)
-    assert totals.slowest[1][2] == 1e-9
+    totals.visited(f"node {MAX_NAMES}", 1_000_000_000, NOTHING)
+    totals.visited("node 7", 2_000_000_000, NOTHING)
+    assert totals.slowest[0] == NodeTotals("node 7", 2, 2_000_000_001)
+    assert totals.slowest[1].nanoseconds == 1
     assert totals.run_of("flow 7") == 2
     assert totals.run_of(f"flow {MAX_NAMES}") == 1
     assert totals.flows == MAX_NAMES + extra + 2

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
-from pocketflow_otel.export.console.places import Ending, Failure, Kind, Place
+from pocketflow_otel.export.console.places import VISITED, Ending, Failure, Kind, Place
+from pocketflow_otel.export.console.spending import Spending, details_of, directions_of, retries_of
 from pocketflow_otel.export.console.terminal import (
     BOLD,
     CYAN,
@@ -23,7 +24,8 @@ from pocketflow_otel.export.console.terminal import (
     Terminal,
     line_cells,
 )
-from pocketflow_otel.export.console.text import count, duration, size
+from pocketflow_otel.export.console.text import count, duration, listing, size
+from pocketflow_otel.options import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +40,7 @@ MAX_KEYS: Final = 6
 MAX_KEY_LINES: Final = 32
 """Most store keys with a line of their own, in verbose."""
 MAX_PRINTED_LINES: Final = 20
+MAX_MODELS: Final = 3
 
 
 class Lines:
@@ -45,13 +48,14 @@ class Lines:
 
     Args:
         out: Where they will be written, for its signs and encoding.
-        verbose: Whether to tell all there is.
+        verbosity: How much they tell.
     """
 
-    def __init__(self, out: Terminal, *, verbose: bool) -> None:
+    def __init__(self, out: Terminal, verbosity: Verbosity) -> None:
         self._clean = out.clean
         self._signs = out.symbols
-        self._verbose = verbose
+        self._verbosity = verbosity
+        self._verbose = verbosity is Verbosity.VERBOSE
 
     def started(self, place: Place, crumb: str) -> Line:
         """The line for a flow, node or iteration that begins."""
@@ -65,7 +69,7 @@ class Lines:
         if not params or place.params_told or (place.kind is not Kind.ITERATION and place.in_iteration):
             return []
         place.params_told = True
-        return [[(DIM, "params".rjust(GUTTER - 1) + " " + _inside(place) + self._clean(str(params)))]]
+        return [[(DIM, label("params") + _inside(place) + self._clean(str(params)))]]
 
     def ended(self, place: Place, ending: Ending, crumb: str) -> list[Line]:
         """The lines for a flow, node, iteration or item that ends."""
@@ -78,8 +82,8 @@ class Lines:
             line.append((YELLOW if unrouted else CYAN, f" {self._signs.arrow} {self._clean(str(action), MAX_NAME)}"))
         if unrouted:
             line.append((YELLOW, ", but no node follows: the flow ended here"))
-        _add_details(line, self._details(place, attributes, ending.failure))
-        return [line, *self._more(place, attributes)] if self._verbose else [line]
+        _add_details(line, self._details(place, ending))
+        return [line, *self._more(place, ending)] if self._verbose else [line]
 
     def attempt(self, place: Place, ending: Ending, crumb: str) -> Line:
         """The line for an attempt that ended."""
@@ -94,6 +98,8 @@ class Lines:
         details = [[(DIM, text)]]
         if ending.failure is not None:
             details.append([(sign[0], self._failure_text(ending.failure))])
+        if self._verbose:
+            details += details_of(ending.spending)
         line = self._head(place.depth, sign, duration(ending.seconds), crumb) + self._name(place, PLAIN)
         _add_details(line, details)
         return line
@@ -107,7 +113,7 @@ class Lines:
         return line
 
     def _head(self, depth: int, sign: tuple[str, str], took: str, crumb: str) -> Line:
-        line = [(DIM, took.rjust(GUTTER - 1) + " " + _indent(depth)), sign, (PLAIN, " ")]
+        line = [(DIM, label(took) + _indent(depth)), sign, (PLAIN, " ")]
         if crumb:
             line.append((DIM, f"{crumb} {self._signs.inside} "))
         return line
@@ -128,7 +134,8 @@ class Lines:
     def _failure_text(self, failure: Failure) -> str:
         return self._clean(f"{failure.type}: {failure.message}" if failure.message else failure.type).strip()
 
-    def _details(self, place: Place, attributes: Mapping[str, Any], failure: Failure | None) -> Iterator[Line]:
+    def _details(self, place: Place, ending: Ending) -> Iterator[Line]:
+        attributes, failure = ending.attributes, ending.failure
         if failure is not None:
             yield [(YELLOW if failure.stopped else RED, self._failure_text(failure))]
         yield from self._tries(place, attributes)
@@ -147,6 +154,13 @@ class Lines:
                 yield [(DIM, f"{stream.rpartition('.')[2]} {lines}, {size(amount)}")]
         if self._verbose:
             yield from _phases(attributes)
+        if self._tells_spending(place):
+            yield from details_of(ending.spending)
+
+    def _tells_spending(self, place: Place) -> bool:
+        if self._verbosity is Verbosity.MINIMAL:
+            return place.is_outermost_flow
+        return self._verbose or place.kind in VISITED
 
     def _tries(self, place: Place, attributes: Mapping[str, Any]) -> Iterator[Line]:
         attempts = attributes.get(semconv.ATTEMPTS, 1)
@@ -169,17 +183,24 @@ class Lines:
             line.append((DIM, f" and {omitted:,} more"))
         return line
 
-    def _more(self, place: Place, attributes: Mapping[str, Any]) -> Iterator[Line]:
-        """The lines below an ended node's: params, store changes one by one, printed text."""
-        indent = _inside(place)
+    def _more(self, place: Place, ending: Ending) -> Iterator[Line]:
+        """The lines below an ended node's: models' usage, params, store changes one by one, printed text."""
+        attributes, indent = ending.attributes, _inside(place)
+        if place.kind in VISITED:
+            yield from self._usage(indent, ending.spending)
         yield from self.params(place, attributes)
         if place.kind is Kind.NODE:
             yield from self._key_lines(" " * GUTTER + indent, attributes)
         for stream in (semconv.STDOUT, semconv.STDERR):
             text = attributes.get(stream)
             if text:
-                label = stream.rpartition(".")[2].rjust(GUTTER - 1) + " "
-                yield from self._printed(label, indent, str(text))
+                yield from self._printed(label(stream.rpartition(".")[2]), indent, str(text))
+
+    def _usage(self, indent: str, spending: Spending) -> Iterator[Line]:
+        models = [self._clean(model, MAX_NAME) for model in spending.models]
+        told = "  ".join(filter(None, (directions_of(spending), listing(models, MAX_MODELS), retries_of(spending))))
+        if told:
+            yield [(DIM, label("usage") + indent + told)]
 
     def _key_lines(self, indent: str, attributes: Mapping[str, Any]) -> Iterator[Line]:
         changes = _changes(attributes)
@@ -198,9 +219,8 @@ class Lines:
         if changes and attributes.get(semconv.STORE_ATTRIBUTION) == semconv.ATTRIBUTION_SHARED:
             yield [(DIM, f"{indent}perhaps by another node that ran at the same time")]
 
-    def _printed(self, label: str, indent: str, text: str) -> Iterator[Line]:
+    def _printed(self, gutter: str, indent: str, text: str) -> Iterator[Line]:
         lines = text.removesuffix("\n").split("\n")
-        gutter = label
         for line in lines[:MAX_PRINTED_LINES]:
             # A progress bar writes over its line: the last writing is what the reader saw.
             seen = line.rstrip("\r").rpartition("\r")[2].expandtabs(4)
@@ -209,6 +229,11 @@ class Lines:
         if len(lines) > MAX_PRINTED_LINES:
             rest = count(len(lines) - MAX_PRINTED_LINES, "more line")
             yield [(DIM, f"{gutter}{indent}{self._signs.ellipsis} {rest}")]
+
+
+def label(text: str) -> str:
+    """What stands in the gutter."""
+    return text.rjust(GUTTER - 1) + " "
 
 
 def _inside(place: Place) -> str:

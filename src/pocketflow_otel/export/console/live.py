@@ -14,7 +14,16 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from pocketflow_otel import semconv
 from pocketflow_otel.export import problems, requested
 from pocketflow_otel.export.console.lines import MAX_NAME, Lines
-from pocketflow_otel.export.console.places import Ending, Failure, Kind, Place, attributes_of, ending_of, kind_of
+from pocketflow_otel.export.console.places import (
+    VISITED,
+    Ending,
+    Failure,
+    Kind,
+    Place,
+    attributes_of,
+    ending_of,
+    kind_of,
+)
 from pocketflow_otel.export.console.terminal import Line, Terminal, plain
 from pocketflow_otel.export.console.totals import Totals, closing_lines, totals_lines
 from pocketflow_otel.export.streams import real_stream
@@ -32,7 +41,6 @@ MAX_OTHERS: Final = 4096
 """Most open spans of other instrumentations that are remembered: some never end, as that of a stream nobody reads."""
 
 _CONTAINERS: Final = frozenset({Kind.FLOW, Kind.NODE, Kind.ITERATION})
-_VISITED: Final = frozenset({Kind.FLOW, Kind.NODE})
 _PARTS: Final = frozenset({Kind.ITERATION, Kind.ITEM})
 
 _Key = tuple[int, int]
@@ -65,7 +73,7 @@ class LiveConsole(SpanProcessor):
         self._terminal = Terminal(real_stream(sys.stderr if stream is None else stream), color)
         self._minimal = verbosity is Verbosity.MINIMAL
         self._verbose = verbosity is Verbosity.VERBOSE
-        self._lines = Lines(self._terminal, verbose=self._verbose)
+        self._lines = Lines(self._terminal, verbosity)
         self._trace_files = trace_files
         self._notes = notes
         # Re-entrant: a signal handler or a finalizer may end a span while a line is being written.
@@ -128,8 +136,11 @@ class LiveConsole(SpanProcessor):
         if kind is None:
             self._end_other(span)
             return
-        # A console that was added while a flow ran has not seen it start.
-        place = self._places.pop(_key(span.context), None) or self._place(kind, span, self._parent(span))
+        place = self._places.pop(_key(span.context), None)
+        if place is None:
+            # A console that was added while a flow ran has not seen it start.
+            place = self._place(kind, span, self._parent(span))
+            place.late = True
         if place.elsewhere:
             return
         ending = ending_of(span)
@@ -223,7 +234,7 @@ class LiveConsole(SpanProcessor):
         return self._lines.params(parent, attributes_of(parent.span))
 
     def _name(self, kind: Kind, span: ReadableSpan, attributes: Mapping[str, Any], parent: Place | None) -> str:
-        if kind not in _VISITED and parent is not None:
+        if kind not in VISITED and parent is not None:
             return parent.name
         attribute = semconv.WORKFLOW_NAME if kind is Kind.FLOW else semconv.NODE_NAME
         return self._terminal.clean(str(attributes.get(attribute) or span.name), MAX_NAME)
@@ -240,7 +251,7 @@ class LiveConsole(SpanProcessor):
     def _shows_end(self, place: Place, *, failed: bool) -> bool:
         if self._minimal:
             return place.is_outermost_flow or (failed and place.kind in _CONTAINERS)
-        return self._verbose or place.kind in _VISITED or (failed and place.kind is Kind.ITERATION)
+        return self._verbose or place.kind in VISITED or (failed and place.kind is Kind.ITERATION)
 
     def _crumb(self, parent: Place | None, ended: Place | None = None) -> str:
         """Which flow a line in `parent` belongs to, where that is not plain from the line before.
@@ -267,9 +278,14 @@ class LiveConsole(SpanProcessor):
         totals.visits += place.is_visit
         totals.open_flows -= place.is_outermost_flow
         if place.kind is Kind.NODE:
-            totals.took(place.name, ending.end - ending.start)
+            totals.visited(place.name, ending.end - ending.start, ending.spending - place.delegated)
+        delegator = place.delegator
+        if delegator is not None:
+            delegator.delegated += ending.spending
         if place.parent is None or place.parent.elsewhere:
             totals.covered(ending.start, ending.end)
+            if not place.late:  # what began inside it since counts by itself, and must not count twice
+                totals.spending += ending.spending
 
     def _write_totals(self) -> None:
         lines = self._total_lines()

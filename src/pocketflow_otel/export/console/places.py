@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.trace import StatusCode
 
 from pocketflow_otel import semconv
+from pocketflow_otel.export.console.spending import NOTHING, Spending, spending_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Kind(enum.Enum):
     ATTEMPT = semconv.SPAN_ATTEMPT
 
 
+VISITED: Final = frozenset({Kind.FLOW, Kind.NODE})
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 
@@ -57,6 +59,8 @@ class Place:
         failure_told: Whether the last failure inside it has been shown, with its message.
         last_failure: How its last attempt failed.
         params_told: Whether its params have been shown.
+        delegated: What the flows and nodes that it runs itself, such as a flow that ``exec`` runs, used and cost.
+        late: Whether it began before the console was there to see it.
         elsewhere: Whether a process opened the span that this one is a fork of: it is for that one to tell.
     """
 
@@ -73,6 +77,8 @@ class Place:
     failure_told: bool = False
     last_failure: Failure | None = None
     params_told: bool = False
+    delegated: Spending = NOTHING
+    late: bool = False
     elsewhere: bool = False
 
     @property
@@ -92,6 +98,14 @@ class Place:
     def is_visit(self) -> bool:
         """Whether it is a node, or a flow that stands as a node in another."""
         return self.kind is Kind.NODE or (self.kind is Kind.FLOW and self.parent is not None)
+
+    @property
+    def delegator(self) -> Place | None:
+        """The node that runs it, where that is no flow."""
+        around = self.parent
+        while around is not None and around.kind in (Kind.ATTEMPT, Kind.ITEM):
+            around = around.parent
+        return around if around is not None and around.kind is Kind.NODE else None
 
     @property
     def in_iteration(self) -> bool:
@@ -156,6 +170,7 @@ class Ending:
         attributes: The span's attributes.
         start: When it started, in nanoseconds since the epoch.
         end: When it ended, in nanoseconds since the epoch.
+        spending: What the calls of language models inside it used and cost.
         failure: How it failed, if it did.
         raised_here: Whether the exception was raised in this very span rather than further inside.
     """
@@ -164,6 +179,7 @@ class Ending:
     attributes: dict[str, Any]
     start: int
     end: int
+    spending: Spending
     failure: Failure | None
     raised_here: bool
 
@@ -179,7 +195,15 @@ def ending_of(span: ReadableSpan) -> Ending:
     failure, raised_here = None, False
     if span.status.status_code is StatusCode.ERROR or semconv.ERROR_TYPE in attributes:
         failure, raised_here = _failure_of(span, attributes)
-    return Ending(span.name, attributes, span.start_time or 0, span.end_time or 0, failure, raised_here)
+    return Ending(
+        name=span.name,
+        attributes=attributes,
+        start=span.start_time or 0,
+        end=span.end_time or 0,
+        spending=spending_of(attributes),
+        failure=failure,
+        raised_here=raised_here,
+    )
 
 
 def attributes_of(span: ReadableSpan) -> dict[str, Any]:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pocketflow_otel.export.console.lines import GUTTER
+from pocketflow_otel.export.console.lines import MAX_MODELS, MAX_NAME, label
+from pocketflow_otel.export.console.spending import NOTHING, Spending, cost_of, retries_of
 from pocketflow_otel.export.console.terminal import BOLD, DIM, GREEN, RED, YELLOW, Line, Terminal
-from pocketflow_otel.export.console.text import count, duration
+from pocketflow_otel.export.console.text import count, dollars, duration, listing, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MAX_NAMES: Final = 1000
 """Most flow and node names counted one by one: a program may make up names as it runs."""
-SLOWEST: Final = 3
+MAX_RANKED: Final = 3
+"""Most nodes named as slowest or costliest."""
 MAX_TRACE_FILES: Final = 3
+
+
+@dataclasses.dataclass(slots=True)
+class NodeTotals:
+    """All visits of the nodes of one name.
+
+    Attributes:
+        name: The node's name.
+        visits: How many there were.
+        nanoseconds: How long they took.
+        spending: What their own calls of language models used and cost.
+    """
+
+    name: str
+    visits: int = 0
+    nanoseconds: int = 0
+    spending: Spending = NOTHING
 
 
 class Totals:
@@ -27,6 +47,7 @@ class Totals:
         visits: Nodes visited, nested flows among them.
         errors: Failures, each counted where it happened and not again in the flows around.
         retries: Attempts after a first.
+        spending: What calls of language models used and cost, each counted once.
     """
 
     def __init__(self) -> None:
@@ -35,10 +56,11 @@ class Totals:
         self.visits = 0
         self.errors = 0
         self.retries = 0
+        self.spending = NOTHING
         self._first_start: int | None = None
         self._last_end = 0
         self._runs: dict[str, int] = {}
-        self._nodes: dict[str, tuple[int, int]] = {}
+        self._nodes: dict[str, NodeTotals] = {}
 
     def run_of(self, flow: str) -> int:
         """Counts a run of an outermost flow, and returns which of its name it is: 1 beyond `MAX_NAMES` names."""
@@ -49,11 +71,14 @@ class Totals:
         self._runs[flow] = number = self._runs.get(flow, 0) + 1
         return number
 
-    def took(self, node: str, nanoseconds: int) -> None:
-        """Adds the time of one visit of a node that is not a flow."""
-        if node in self._nodes or len(self._nodes) < MAX_NAMES:
-            visits, total = self._nodes.get(node, (0, 0))
-            self._nodes[node] = visits + 1, total + nanoseconds
+    def visited(self, node: str, nanoseconds: int, spending: Spending) -> None:
+        """Adds the time of one visit of a node that is not a flow, and the spending that is not of nodes inside it."""
+        if node not in self._nodes and len(self._nodes) >= MAX_NAMES:
+            return
+        totals = self._nodes.setdefault(node, NodeTotals(node))
+        totals.visits += 1
+        totals.nanoseconds += nanoseconds
+        totals.spending += spending
 
     def covered(self, start: int, end: int) -> None:
         """Takes notice of when something outermost ran, in nanoseconds."""
@@ -66,52 +91,87 @@ class Totals:
         return max(0, self._last_end - (self._first_start or self._last_end)) / 1e9
 
     @property
-    def slowest(self) -> list[tuple[str, int, float]]:
-        """The nodes with the most time over all visits: name, visits, seconds."""
-        ranked = sorted(self._nodes.items(), key=lambda entry: -entry[1][1])
-        return [(name, visits, total / 1e9) for name, (visits, total) in ranked[:SLOWEST]]
+    def slowest(self) -> list[NodeTotals]:
+        """The nodes with the most time over all visits."""
+        return sorted(self._nodes.values(), key=lambda node: -node.nanoseconds)[:MAX_RANKED]
+
+    @property
+    def costliest(self) -> list[NodeTotals]:
+        """The nodes with the highest cost over all visits, as far as it is known."""
+        priced = [node for node in self._nodes.values() if node.spending.cost_usd > 0]
+        return sorted(priced, key=lambda node: -node.spending.cost_usd)[:MAX_RANKED]
 
 
 def totals_lines(totals: Totals, out: Terminal) -> list[Line]:
-    """What ran and how it went, and which nodes took longest."""
+    """What ran, how it went and what it cost, and which nodes took and cost most."""
+    slowest = [(node, duration(node.nanoseconds / 1e9)) for node in totals.slowest]
+    costliest = [(node, cost_of(node.spending)) for node in totals.costliest]
+    return [
+        _ran(totals, out),
+        *_ranking("slowest", slowest),
+        *_spent(totals.spending, out),
+        *_ranking("costly", costliest),
+    ]
+
+
+def _ran(totals: Totals, out: Terminal) -> Line:
     sign = (RED, out.symbols.failed) if totals.errors else (GREEN, out.symbols.done)
     ran = [count(totals.visits, "node visit")]
     if totals.flows:
         ran.insert(0, count(totals.flows, "flow"))
-    line = [_label("total"), sign, (BOLD, f" {', '.join(ran)} in {duration(totals.seconds)}")]
+    line = [(DIM, label("total")), sign, (BOLD, f" {', '.join(ran)} in {duration(totals.seconds)}")]
     line.append((RED, f"  {count(totals.errors, 'error')}") if totals.errors else (DIM, "  no errors"))
     if totals.retries:
         line.append((YELLOW, f"  {count(totals.retries, 'retry', 'retries')}"))
     if totals.open_flows:
         line.append((YELLOW, f"  {totals.open_flows:,} unfinished"))
-    slowest = totals.slowest
-    if len(slowest) < 2:  # noqa: PLR2004 - of one node there is no slowest
-        return [line]
-    return [line, [_label("slowest"), (DIM, "  " + ", ".join(map(_time_of, *zip(*slowest, strict=True))))]]
+    return line
 
 
-def _time_of(name: str, visits: int, seconds: float) -> str:
-    return f"{name} {duration(seconds)}" + (f" ({visits:,} visits)" if visits > 1 else "")
+def _ranking(title: str, nodes: Sequence[tuple[NodeTotals, str]]) -> Iterable[Line]:
+    if len(nodes) > 1:  # one alone is not the most of anything
+        named = [f"{node.name} {text}" + _visits(node) for node, text in nodes]
+        yield [(DIM, label(title) + "  " + ", ".join(named))]
+
+
+def _visits(node: NodeTotals) -> str:
+    return f" ({node.visits:,} visits)" if node.visits > 1 else ""
+
+
+def _spent(spending: Spending, out: Terminal) -> Iterable[Line]:
+    if not spending.calls:
+        return
+    line = [(DIM, label("cost") + "  "), *_cost(spending, out)]
+    if spending.total_tokens:
+        line.append((DIM, "  " + tokens(spending.total_tokens)))
+    line.append((DIM, "  " + count(spending.calls, "call")))
+    retries = retries_of(spending)
+    if retries:
+        line.append((YELLOW, "  " + retries))
+    yield line
+
+
+def _cost(spending: Spending, out: Terminal) -> Line:
+    cost = cost_of(spending) or dollars(0)
+    models = [out.clean(model, MAX_NAME) for model in spending.unpriced_models]
+    named = f" ({listing(models, MAX_MODELS)})" if models else ""
+    return [(YELLOW if spending.unpriced_calls else BOLD, cost + named)]
 
 
 def closing_lines(trace_files: Sequence[Path], notes: Sequence[str], out: Terminal) -> list[Line]:
     """Where the traces are, the last first, and notes."""
     lines: list[Line] = []
-    label = "trace"
+    title = "trace"
     for path in list(reversed(trace_files))[:MAX_TRACE_FILES]:
-        lines.append([_label(label), (DIM, "  " + out.clean(_short(path)))])
-        label = ""
+        lines.append([(DIM, label(title)), (DIM, "  " + out.clean(_short(path)))])
+        title = ""
     if len(trace_files) > MAX_TRACE_FILES:
-        lines.append([_label(""), (DIM, f"  and {len(trace_files) - MAX_TRACE_FILES:,} more")])
-    label = "note"
+        lines.append([(DIM, label("")), (DIM, f"  and {len(trace_files) - MAX_TRACE_FILES:,} more")])
+    title = "note"
     for note in notes:
-        lines.append([_label(label), (YELLOW, "  " + out.clean(str(note)))])
-        label = ""
+        lines.append([(DIM, label(title)), (YELLOW, "  " + out.clean(str(note)))])
+        title = ""
     return lines
-
-
-def _label(text: str) -> tuple[str, str]:
-    return DIM, text.rjust(GUTTER - 1) + " "
 
 
 def _short(path: Path) -> str:

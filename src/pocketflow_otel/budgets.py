@@ -1,0 +1,230 @@
+"""Budgets: what flows may use before no further node is run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+
+from opentelemetry import context as otel_context
+
+from pocketflow_otel.carrying import Attachment, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.context import Context
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+BUDGETS: Final = otel_context.create_key("pocketflow-budgets")
+"""Where an OpenTelemetry context holds the budgets that hold there, a tuple, the outermost first."""
+
+_WARN_AT: Final = 0.8
+_UNITS: Final = {"usd": "${:,.6g}", "tokens": "{:,} tokens", "visits": "{:,} node visits", "seconds": "{:,.3g} s"}
+
+_logger: Final = logging.getLogger("pocketflow_otel")
+
+
+class BudgetExceeded(Exception):  # noqa: N818 - it is no fault: the program asked to be stopped
+    """A flow has used up its budget; raised before its next node would have run.
+
+    Attributes:
+        limit: Which limit was reached: ``usd``, ``tokens``, ``visits`` or ``seconds``.
+        allowed: How much of it there was.
+        spent: How much of it was used.
+        node: Name of the node that was not run.
+        unpriced: Models of which no price is known: what they cost is not in what was spent.
+    """
+
+    def __init__(self, limit: str, allowed: float, spent: float, node: str, unpriced: tuple[str, ...] = ()) -> None:
+        self.limit = limit
+        self.allowed = allowed
+        self.spent = spent
+        self.node = node
+        self.unpriced = unpriced
+        super().__init__(limit, allowed, spent, node, unpriced)
+
+    def __str__(self) -> str:
+        shown = _UNITS[self.limit]
+        besides = f", and of {', '.join(self.unpriced)} no price is known" if self.unpriced else ""
+        return (
+            f"budget of {shown.format(self.allowed)} used up before node {self.node}: "
+            f"{shown.format(self.spent)} spent{besides}"
+        )
+
+
+class Warned(NamedTuple):
+    """A limit of which most is used."""
+
+    limit: str
+    allowed: float
+    spent: float
+
+
+class Limits(NamedTuple):
+    """The limits of a budget; None for what is not limited."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    visits: int | None = None
+    seconds: float | None = None
+
+    def __bool__(self) -> bool:
+        return any(limit is not None for limit in self)
+
+
+class Budget:
+    """What may be used, and what was. Threads may share one.
+
+    Args:
+        limits: The limits.
+
+    Attributes:
+        ledger: The calls made outside of flows, kept for `Accounts`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._usd = 0.0
+        self._tokens = 0
+        self._visits = 0
+        self._unpriced: dict[str, None] = {}
+        self._warned: set[str] = set()
+        self.ledger: Any = None
+
+    def spend(self, *, tokens: int, usd: float) -> None:
+        """Notes what a call used; negative where a call turns out to have used less."""
+        with self._lock:
+            self._tokens += tokens
+            self._usd += usd
+
+    def unpriced(self, model: str) -> None:
+        """Notes a call that nobody knows the price of; a budget of money says so once for each model."""
+        with self._lock:
+            if self.limits.usd is None or model in self._unpriced:
+                return
+            self._unpriced[model] = None
+        _logger.warning("the budget of $%g does not see what %s costs: its price is not known", self.limits.usd, model)
+
+    def begin_visit(self, node: str) -> list[Warned]:
+        """Counts a visit that is about to begin.
+
+        Args:
+            node: The node's name.
+
+        Returns:
+            The limits of which four fifths are used, each once.
+
+        Raises:
+            BudgetExceeded: A limit is reached: the node must not run.
+        """
+        with self._lock:
+            used = self._used()
+            for name, allowed, spent in used:
+                # A visit more would be one too many; of the rest nobody knows what a node will take.
+                if spent >= allowed and (spent or name == "visits"):
+                    unpriced = tuple(self._unpriced) if name == "usd" else ()
+                    raise BudgetExceeded(name, allowed, spent, node, unpriced)
+            self._visits += 1
+            warned = [
+                Warned(name, allowed, spent)
+                for name, allowed, spent in used
+                if name not in self._warned and spent >= _WARN_AT * allowed
+            ]
+            self._warned.update(name for name, _, _ in warned)
+        for name, allowed, spent in warned:
+            shown = _UNITS[name]
+            _logger.warning("%s of a budget of %s used before node %s",
+                            shown.format(spent), shown.format(allowed), node)  # fmt: skip
+        return warned
+
+    def _used(self) -> list[tuple[str, float, float]]:
+        spent = (self._usd, self._tokens, self._visits, time.monotonic() - self._began)
+        return [
+            (name, allowed, used)
+            for name, allowed, used in zip(Limits._fields, self.limits, spent, strict=True)
+            if allowed is not None
+        ]
+
+
+def with_budget(context: Context, budget: Budget) -> Context:
+    """A context in which a budget holds as well."""
+    return otel_context.set_value(BUDGETS, (*budgets_of(context), budget), context)
+
+
+def budgets_of(context: Context) -> tuple[Budget, ...]:
+    """The budgets that hold in a context."""
+    held: Any = context.get(BUDGETS)
+    return held or ()
+
+
+class budget:  # noqa: N801 - it reads as a function where it is used
+    """Limits what flows may use: ``with budget(usd=0.5): flow.run(shared)``; also ``async with``, and a decorator.
+
+    Before each node the limits are looked at; where one is reached, `BudgetExceeded` is raised instead of running the
+    node, and comes out of ``flow.run()``. What a node uses while it runs is not cut short. Budgets may stand inside one
+    another: what is used counts for each. Every ``with``, and every call of what it decorates, begins a new one.
+
+    Args:
+        usd: US dollars that calls of language models may cost.
+        tokens: Tokens that they may read and write.
+        visits: Visits of nodes.
+        seconds: Time since the budget began.
+
+    Raises:
+        TypeError: A limit is no number.
+        ValueError: A limit is negative, or there is none.
+    """
+
+    __slots__ = ("_attachments", "_limits")
+
+    def __init__(
+        self,
+        *,
+        usd: float | None = None,
+        tokens: int | None = None,
+        visits: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        self._limits = Limits(usd, tokens, visits, seconds)
+        for name, limit in zip(Limits._fields, self._limits, strict=True):
+            _check(name, limit)
+        if not self._limits:
+            raise ValueError("budget() needs a limit: usd, tokens, visits or seconds")
+        self._attachments: list[Attachment] = []
+
+    def __enter__(self) -> Budget:
+        made = Budget(self._limits)
+        self._attachments.append(Attachment(with_budget(otel_context.get_current(), made)))
+        return made
+
+    def __exit__(self, *_: object) -> None:
+        # The latest that began here is the innermost; those of other threads and tasks stay as they are.
+        for attachment in reversed(tuple(self._attachments)):
+            if attachment.end():
+                self._attachments.remove(attachment)
+                return
+
+    async def __aenter__(self) -> Budget:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Decorates a function or coroutine function: each call of it has a budget of its own."""
+        return within(function, lambda: with_budget(otel_context.get_current(), Budget(self._limits)))
+
+
+def _check(name: str, limit: object) -> None:
+    if limit is None:
+        return
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        raise TypeError(f"budget({name}=…): expected a number, got {limit!r}")
+    if not limit >= 0:
+        raise ValueError(f"budget({name}=…): expected 0 or more, got {limit!r}")

@@ -1,0 +1,110 @@
+"""Watches spans that are not ours: those that begin in a flow may report calls of models, and a session names them all.
+
+The SDK's class of spans is hooked rather than a processor added: providers have no way to give one up again, and those
+of other tools, which nobody tells us of, have spans too.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import StatusCode
+
+from pocketflow_otel import semconv
+from pocketflow_otel.budgets import BUDGETS
+from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation.patching import Method, patch_method, restore
+from pocketflow_otel.instrumentation.tracing import SCOPE
+from pocketflow_otel.sessions import session_attributes
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from pocketflow_otel.llm.accounts import Accounts
+    from pocketflow_otel.llm.ledger import SpanOfOthers
+
+_SDK: Final = "opentelemetry.sdk.trace"
+_NAMES: Final = frozenset({"start", "end"})
+_NOTE: Final = "__pocketflow_note__"
+_OURS: Final = semconv.INSTRUMENTATION_NAME
+
+
+class SdkSpans:
+    """The hooks on the SDK's spans; `install` does nothing until the program has loaded the SDK.
+
+    Args:
+        accounts: Told of the spans that begin and end in flows.
+    """
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._active = True
+        self._hooked: type | None = None
+        # Open spans by id, for those that begin inside: one that is never ended goes with its span object.
+        self._open: weakref.WeakValueDictionary[int, SpanOfOthers] = weakref.WeakValueDictionary()
+
+    def install(self) -> None:
+        """Hooks the SDK's spans, where the SDK is loaded."""
+        sdk = sys.modules.get(_SDK)
+        if self._hooked is not None or sdk is None:
+            return
+        span: Any = getattr(sdk, "Span", None)
+        if isinstance(span, type) and span.__dict__.keys() >= _NAMES:
+            self._hooked = span
+            patch_method(span, "start", self._start_hook)
+            patch_method(span, "end", self._end_hook)
+
+    def remove(self) -> None:
+        """Takes the hooks away."""
+        self._active = False
+        if self._hooked is not None:
+            restore(self._hooked, _NAMES)
+            self._hooked = None
+
+    def _start_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
+        def start(span: Any, start_time: int | None = None, parent_context: Context | None = None) -> None:
+            try:
+                if span.instrumentation_scope.name != _OURS:
+                    self._begins(span, parent_context)
+            except Exception:  # noqa: BLE001 - the guard decides
+                guard.caught("noting where a span begins")
+            call(span, start_time, parent_context)
+
+        return start
+
+    def _end_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
+        def end(span: Any, end_time: int | None = None) -> None:
+            note = span.__dict__.pop(_NOTE, None)
+            if note is not None and self._active:
+                try:
+                    self._ends(span, note, end_time)
+                except Exception:  # noqa: BLE001 - the guard decides
+                    guard.caught("reading a span that ends")
+            call(span, end_time)
+
+        return end
+
+    def _begins(self, span: Any, parent_context: Context | None) -> None:
+        context = parent_context if parent_context is not None else otel_context.get_current()
+        session = session_attributes(context)
+        if session:
+            span.set_attributes(session)
+        scope = context.get(SCOPE)
+        budgets: Any = context.get(BUDGETS) or ()
+        if (scope is None and not budgets) or not self._active:
+            return
+        parent = span.parent
+        around = self._open.get(parent.span_id) if parent is not None else None
+        note = self._accounts.span_began(scope, budgets, around, span.attributes)
+        span.__dict__[_NOTE] = note
+        self._open[span.get_span_context().span_id] = note
+
+    def _ends(self, span: Any, note: SpanOfOthers, end_time: int | None) -> None:
+        from time import time_ns
+
+        times = span.start_time, time_ns() if end_time is None else end_time
+        failed = span.status.status_code is StatusCode.ERROR
+        self._accounts.span_ended(note, span.attributes, span.instrumentation_scope.name, times, failed=failed)

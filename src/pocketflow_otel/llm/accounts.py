@@ -1,0 +1,433 @@
+"""Counts every call of a model once, prices it, and adds it to all that it was made in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pocketflow_otel import semconv
+from pocketflow_otel.budgets import budgets_of
+from pocketflow_otel.capture.containers import SCALARS
+from pocketflow_otel.guard import guard
+from pocketflow_otel.llm.ledger import RESULT, STORE, Call, Ledger, SpanOfOthers
+from pocketflow_otel.llm.sums import Sums
+from pocketflow_otel.llm.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+    from pocketflow_otel.budgets import Budget
+    from pocketflow_otel.llm.prices import Price, Prices
+    from pocketflow_otel.llm.responses import Found
+
+_BY_HAND: Final = "the program"
+_MOST_REMEMBERED: Final = 4096
+_MOST_STORED: Final = 8
+_UNNAMED: Final = "unknown"
+
+
+class CallMetrics(Protocol):
+    """Records what calls used and cost."""
+
+    def call_priced(self, usd: float, model: str) -> None:
+        """Records what a call cost."""
+
+    def call_told(self, usage: Usage, seconds: float | None, attributes: Mapping[str, str]) -> None:
+        """Records a call that no other instrumentation knows of."""
+
+
+if TYPE_CHECKING:
+    StartCall = Callable[[str, dict[str, Any], Any, int], Span]
+    """Starts the span of a call: (name, attributes, context around, start in nanoseconds since the epoch)."""
+
+
+class Accounts:
+    """The calls of one instrumentation's flows.
+
+    Args:
+        start_call: Starts the span of a call that nobody else has one of.
+        metrics: Records what calls used and cost.
+        make_prices: Makes the prices, when the first call is to be priced.
+    """
+
+    def __init__(self, start_call: StartCall, metrics: CallMetrics, make_prices: Callable[[], Prices]) -> None:
+        self._start_call = start_call
+        self._metrics = metrics
+        self._make_prices = make_prices
+        self._prices: Prices | None = None
+        self._warming = False
+        self._lock = threading.RLock()
+
+    def after_fork(self) -> None:
+        """Starts anew in a child, where the lock may be held by a thread that is not there."""
+        self._lock = threading.RLock()
+
+    # Spans of others.
+
+    def span_began(self, scope: Any, budgets: Any, around: SpanOfOthers | None, attributes: Mapping[str, Any]) -> Any:
+        """Notes where a span begins that others may report a call by."""
+        if not self._warming and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
+            # A call takes longer than it takes to load the prices: they are there when it has ended.
+            self._warming = True
+            threading.Thread(target=self._warm_up, name="pocketflow-otel prices", daemon=True).start()
+        return SpanOfOthers(scope, budgets, around)
+
+    def span_ended(
+        self, span: SpanOfOthers, attributes: Mapping[str, Any], writer: str, times: tuple[int, int], *, failed: bool
+    ) -> None:
+        """Counts the call that a span reports, if it reports one that was not reported before.
+
+        Args:
+            span: What was noted when it began.
+            attributes: Its attributes.
+            writer: The name of its instrumentation scope.
+            times: When it started and ended, in nanoseconds since the epoch.
+            failed: Whether its status is an error: such a call counts only if it reported usage.
+        """
+        from pocketflow_otel.llm.conventions import span_usage
+
+        told = span_usage(attributes, writer)
+        if told is None or (told.usage is None and (failed or not told.is_call)):
+            return
+        # An agent's or chain's sum counts only where no call inside was seen.
+        if not told.is_call and span.covered:
+            return
+        model = told.usage.model if told.usage is not None else _model_in(attributes)
+        report = Call(told.usage, model, span.scope, writer, *times)
+        price = self._price(told.usage)
+        with self._lock:
+            ledger = _ledger(span.scope, span.budgets)
+            call = ledger.of_report(report, span)
+            if call is None:
+                call = report
+                call.price = price
+                ledger.add(call)
+                self._count(call, span.budgets)
+                if span.scope is not None:
+                    _memory(span.scope).note(report.response_id)
+            else:
+                call.writers.add(writer)
+                call.ended = max(call.ended, report.ended)
+                ledger.learn_id(call, report.response_id)
+                self._know_better(call, ledger, report, price, span.budgets)
+            span.reported(call)
+
+    # What programs return and store.
+
+    def result(self, scope: Any, value: Any) -> None:
+        """Counts the calls that a result of a node reports, and nobody reported before.
+
+        Args:
+            scope: The visit, item or try that returned it; its context is the current one.
+            value: The result.
+        """
+        if type(value) in SCALARS:
+            return
+        try:
+            from pocketflow_otel.llm.responses import find_usages
+
+            for found in find_usages(value):
+                if not _memory(scope).holds(found.identities):
+                    self._found(scope, found, value, RESULT)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("looking for usage in a result")
+
+    def stored(self, visit: Any, values: Sequence[tuple[str, Any]]) -> None:
+        """Counts the calls that values report which a node has put into the store, and nobody reported before.
+
+        Args:
+            visit: The node's visit.
+            values: Keys of the store, with their new values. Of a list the newest items are looked at.
+        """
+        try:
+            from pocketflow_otel.llm.responses import distinct
+
+            memory = _memory(visit)
+            new = [found for key, value in values for found in memory.new_in_store(key, value)]
+            for found in distinct(new):
+                if found.usage.response_id is None or found.usage.response_id not in memory.ids:
+                    self._found(visit, found, values, STORE)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("looking for usage in the store")
+
+    def _found(self, scope: Any, found: Found, value: Any, writer: str) -> None:
+        usage = found.usage
+        price = self._price(usage)
+        now = time.time_ns()
+        report = Call(usage, usage.model, scope, writer, _started(scope, now), now)
+        budgets = budgets_of(scope.context)
+        with self._lock:
+            ledger = _ledger(scope, budgets)
+            if ledger.met(found.identities, value):
+                return
+            call = ledger.of_result(report)
+            if call is not None:
+                call.writers.add(writer)
+                ledger.learn_id(call, usage.response_id)
+                _memory(scope).note(usage.response_id)
+                self._know_better(call, ledger, report, price, budgets)
+                return
+            if ledger.covers_forgotten(writer):
+                return
+            report.price = price
+            ledger.add(report)
+            self._count(report, budgets)
+            _memory(scope).note(report.response_id)
+        self._tell(report, scope.context, report.started, None)
+
+    # What programs record by hand.
+
+    def record(self, scope: Any, context: Context, usage: Usage, seconds: float | None) -> None:
+        """Counts a call that the program itself reports.
+
+        Args:
+            scope: Where it was made; None outside of flows.
+            context: The context there.
+            usage: What it used.
+            seconds: How long it took; None where that is not known.
+        """
+        price = self._price(usage)
+        now = time.time_ns()
+        started = now if seconds is None else now - int(seconds * 1e9)
+        call = Call(usage, usage.model, scope, _BY_HAND, started, now)
+        budgets = budgets_of(context)
+        with self._lock:
+            ledger = _ledger(scope, budgets) if scope is not None or budgets else Ledger()
+            known = ledger.by_id(usage.response_id)
+            if known is not None:
+                known.writers.add(_BY_HAND)
+                self._know_better(known, ledger, call, price, budgets)
+                return
+            call.price = price
+            ledger.add(call)
+            self._count(call, budgets)
+        self._tell(call, context, started, seconds)
+
+    # Tries.
+
+    def try_failed(self, scope: Any) -> None:
+        """Notes in all that is around a try that what it spent was spent for nothing."""
+        with self._lock:
+            scope.failed_try = True
+            spent = scope.sums
+            if spent is None:
+                return
+            for sums, _ in _around(scope.parent):
+                sums.add_failed(spent.total_tokens, spent.cost_usd)
+
+    # Adding up.
+
+    def told(self, sums: Sums) -> dict[str, Any]:
+        """Sums as a span tells them."""
+        with self._lock:
+            return sums.attributes()
+
+    def _count(self, call: Call, budgets: tuple[Budget, ...]) -> None:
+        for sums, in_failed_try in _around(call.scope):
+            sums.add(call, in_failed_try=in_failed_try)
+        self._spend(call, budgets, 1)
+        if call.price is not None:
+            self._metrics.call_priced(call.price.usd, call.model or _UNNAMED)
+
+    def _know_better(
+        self, call: Call, ledger: Ledger, report: Call, price: Price | None, budgets: tuple[Budget, ...]
+    ) -> None:
+        """Adds what another report of a call tells besides: its usage, or a model that has a price."""
+        usage = report.usage if call.usage is None else None
+        if usage is None and (call.price is not None or price is None):
+            return
+        for sums, in_failed_try in _around(call.scope):
+            sums.take_back(call, in_failed_try=in_failed_try)
+        self._spend(call, budgets, -1)
+        if usage is not None:
+            ledger.know_better(call, usage)
+        call.model = report.model or call.model
+        was_priced, call.price = call.price is not None, call.price or price
+        for sums, in_failed_try in _around(call.scope):
+            sums.add(call, in_failed_try=in_failed_try)
+        self._spend(call, budgets, 1)
+        if call.price is not None and not was_priced:
+            self._metrics.call_priced(call.price.usd, call.model or _UNNAMED)
+
+    def _spend(self, call: Call, budgets: tuple[Budget, ...], times: int) -> None:
+        tokens = 0 if call.usage is None else call.usage.total_tokens
+        for budget in budgets:
+            budget.spend(tokens=tokens * times, usd=0.0 if call.price is None else call.price.usd * times)
+            if call.price is None and times > 0:
+                budget.unpriced(call.model or _UNNAMED)
+
+    # Prices.
+
+    def _price(self, usage: Usage | None) -> Price | None:
+        if usage is None:
+            return None
+        try:
+            return self._known_prices().price(usage)
+        except Exception:  # noqa: BLE001 - the guard decides; a call without a price is told to have none
+            guard.caught("pricing a call")
+            return None
+
+    def _known_prices(self) -> Prices:
+        if self._prices is None:
+            self._prices = self._make_prices()
+        return self._prices
+
+    def _warm_up(self) -> None:
+        try:
+            self._known_prices().warm_up()
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("loading prices")
+
+    # Telling.
+
+    def _tell(self, call: Call, context: Any, started: int, seconds: float | None) -> None:
+        """Makes the span of a call that only we know of."""
+        if call.usage is None:
+            return
+        attributes = call_attributes(call)
+        span = self._start_call(f"{semconv.SPAN_CHAT} {call.model or _UNNAMED}", attributes, context, started)
+        span.end(call.ended)
+        names: dict[str, str] = {name: attributes[name] for name in _METRIC_NAMES if name in attributes}
+        self._metrics.call_told(call.usage, seconds, names)
+
+
+_METRIC_NAMES: Final = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
+
+
+def call_attributes(call: Call) -> dict[str, Any]:
+    """What the span of a call tells, under the conventions' names."""
+    usage = call.usage
+    if usage is None:
+        return {}
+    told: dict[str, Any] = {
+        semconv.OPERATION_NAME: semconv.OPERATION_CHAT,
+        semconv.PROVIDER_NAME: usage.provider,
+        semconv.REQUEST_MODEL: call.model,
+        semconv.RESPONSE_ID: usage.response_id,
+        semconv.CALL_INPUT_TOKENS: usage.input_tokens,
+        semconv.CALL_OUTPUT_TOKENS: usage.output_tokens,
+        semconv.CALL_CACHE_READ_TOKENS: usage.cached_input_tokens,
+        semconv.CALL_CACHE_WRITE_TOKENS: usage.cache_write_tokens,
+        semconv.CALL_REASONING_TOKENS: usage.reasoning_tokens,
+    }
+    if call.price is not None:
+        told |= {
+            semconv.CALL_COST: call.price.usd,
+            semconv.OPERATION_COST: call.price.usd,
+            semconv.PRICE_SOURCE: call.price.source,
+            semconv.PRICE_AS_OF: call.price.as_of,
+        }
+    return {name: value for name, value in told.items() if value}
+
+
+class Memory:
+    """What is remembered of calls for as long as an outermost flow runs: answers are kept, and stored again.
+
+    Attributes:
+        ids: Response ids of the calls counted, the last 4096.
+        stored: The usages found under each key of the store, as they were when it last changed.
+    """
+
+    __slots__ = ("ids", "stored")
+
+    def __init__(self) -> None:
+        self.ids: dict[str, None] = {}
+        self.stored: dict[str, list[Found]] = {}
+
+    def note(self, response_id: str | None) -> None:
+        """Remembers the id of a call that was counted."""
+        if response_id is None:
+            return
+        self.ids[response_id] = None
+        if len(self.ids) > _MOST_REMEMBERED:
+            del self.ids[next(iter(self.ids))]
+
+    def new_in_store(self, key: str, value: Any) -> list[Found]:
+        """The usages in a key's new value that were not there before."""
+        from pocketflow_otel.llm.responses import find_usages
+
+        known = self.stored.pop(key, [])
+        found = find_usages(value, most=_MOST_STORED)
+        if found and len(self.stored) < _MOST_REMEMBERED:
+            self.stored[key] = found
+        return [new for each in found if (new := grown_since(known, each)) is not None]
+
+    def holds(self, identities: tuple[int, ...]) -> bool:
+        """Whether an object stands in the store, and so was looked at when it was put there."""
+        return any(identity in found.identities for held in self.stored.values() for found in held
+                   for identity in identities)  # fmt: skip
+
+
+def grown_since(known: Sequence[Found], found: Found) -> Found | None:
+    """What a usage in the store tells that is new.
+
+    Programs add up what they use in one dict: then it is by how much it grew.
+
+    Args:
+        known: What stood under the same key before.
+        found: What stands there now.
+    """
+    for before in known:
+        old, new = before.usage, found.usage
+        if set(before.identities).isdisjoint(found.identities):
+            continue
+        growth = {name: getattr(new, name) - getattr(old, name) for name in _COUNTS}
+        if min(growth.values()) < 0 or not growth["input_tokens"] + growth["output_tokens"]:
+            return None
+        return found._replace(usage=replace(new, response_id=None, cost_usd=None, **growth), identities=())
+    return found
+
+
+_COUNTS: Final = tuple(field.name for field in fields(Usage) if field.type == "int")
+
+
+def _memory(scope: Any) -> Memory:
+    while scope.parent is not None:
+        scope = scope.parent
+    if scope.memory is None:
+        scope.memory = Memory()
+    memory: Memory = scope.memory
+    return memory
+
+
+def _started(scope: Any, now: int) -> int:
+    """When a scope began, in nanoseconds since the epoch; now where its span does not tell."""
+    started = getattr(scope.span, "start_time", None)
+    return started if type(started) is int else now
+
+
+def _ledger(scope: Any, budgets: tuple[Any, ...]) -> Ledger:
+    """Where the calls of one visit are kept, or outside of flows those under one budget."""
+    while scope is not None and not scope.keeps_ledger and scope.parent is not None:
+        scope = scope.parent
+    keeper = scope if scope is not None else budgets[0]
+    if keeper.ledger is None:
+        keeper.ledger = Ledger()
+    ledger: Ledger = keeper.ledger
+    return ledger
+
+
+def _around(scope: Any) -> list[tuple[Sums, bool]]:
+    """The sums of all that a call was made in, and whether a failed try lies between."""
+    around: list[tuple[Sums, bool]] = []
+    failed = False
+    while scope is not None:
+        if scope.sums is None:
+            scope.sums = Sums()
+        around.append((scope.sums, failed))
+        failed = failed or scope.failed_try
+        scope = scope.parent
+    return around
+
+
+def _model_in(attributes: Mapping[str, Any]) -> str | None:
+    for name in ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name"):
+        model = attributes.get(name)
+        if type(model) is str and model:
+            return model
+    return None
