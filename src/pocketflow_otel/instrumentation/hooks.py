@@ -102,7 +102,8 @@ class Hooks:
                 self._sdk_spans.install()
                 around = tracing.around_flow(around)
             if type(parent) is Dormant:
-                return self._begin_untraced(owner, instance, parent, around) if BUDGETS in around else None
+                begins = BUDGETS in around and not parent.is_same_visit(owner, instance)
+                return self._begin_untraced(owner, instance, parent, around) if begins else None
             if not tracing.enabled() or (parent is None and BUDGETS not in around and not tracing.is_live()):
                 return self._begin_untraced(owner, instance, parent, around)
         elif not info.is_node:
@@ -123,16 +124,12 @@ class Hooks:
         info = self._tracing.classes.info(type(instance))
         if BUDGETS in around and not (parent is None and info.is_flow):
             budgeting.begin_visit(around, info.name, parent)
-        scope = _dormant(self._tracing, parent, around)
-        scope.instance, scope.owner = instance, owner
-        return scope
+        return _dormant(self._tracing, parent, around, owner, instance)
 
     def _begin_selected(self, visit: Visit, parent: Any, around: Context) -> Scope | None:
         """Begins a visit of what a pattern speaks of."""
         if visit.place.level is Level.EXCLUDED:
-            scope = _dormant(self._tracing, parent, around)
-            scope.instance, scope.owner = visit.instance, visit.owner
-            return scope
+            return _dormant(self._tracing, parent, around, visit.owner, visit.instance)
         if visit.place.level is Level.DETAILED:
             if visit.max_retries != 1 and not visit.info.tries_wrapped:
                 self._watch_tries(type(visit.instance), visit.info)
@@ -283,8 +280,8 @@ def _trial_of(scope: Any, instance: Any) -> Trial | None:
     return scope if instance is None or isinstance(instance, type) or scope.node is instance else None
 
 
-def _dormant(tracing: Tracing, parent: Scope | None, around: Any) -> Dormant:
-    scope = Dormant(tracing, parent)
+def _dormant(tracing: Tracing, parent: Scope | None, around: Any, owner: type | None, instance: Any) -> Dormant:
+    scope = Dormant(tracing, parent, owner, instance)
     scope.enter_without_span(around)
     return scope
 

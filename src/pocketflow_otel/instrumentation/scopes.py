@@ -247,7 +247,16 @@ def _is_within(scope: Any, around: Scope) -> bool:
 class Dormant(Scope):
     """Nothing inside is traced: it was excluded or suppressed, or there is no provider."""
 
-    __slots__ = ()
+    __slots__ = ("_node",)
+
+    def __init__(self, tracing: Tracing, parent: Scope | None, owner: type | None, node: Any) -> None:
+        super().__init__(tracing, parent)
+        self.owner = owner
+        self._node = node
+
+    def is_same_visit(self, owner: type, node: Any) -> bool:
+        """Whether a method is part of the visit that this begins with: reached through ``super()``."""
+        return self._node is node and self.owner is not owner
 
     def note_error(self, error: BaseException, *, with_trace: bool) -> None:
         """Leaves an error to the first scope around that tells it."""

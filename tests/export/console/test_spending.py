@@ -315,7 +315,10 @@ def test_a_nodes_own_calls_are_not_those_of_what_it_runs(show):
         p.end(p.node("Ask", attempt), 1, {s.USAGE_CALLS: 1, s.USAGE_COST: cost})
     p.end(p.flow("Inner", node), 1, {s.USAGE_CALLS: 1, s.USAGE_COST: 0.3, s.USAGE_UNPRICED_CALLS: 1})
     p.end(node, 0, {s.USAGE_CALLS: 4, s.USAGE_COST: 0.65, s.USAGE_UNPRICED_CALLS: 1})
-    assert cost_lines(shown) == [" costly   Ask $0.30 (2 visits), Delegate $0.05"]
+    assert cost_lines(shown) == [
+        "   cost   $0.65 + ? cost  4 calls",
+        " costly   Ask $0.30 (2 visits), Delegate $0.05",
+    ]
 
 
 def test_a_node_that_only_runs_others_costs_nothing_itself():
@@ -323,6 +326,23 @@ def test_a_node_that_only_runs_others_costs_nothing_itself():
     part = Spending(calls=2, cost_usd=0.3, unpriced_calls=1, models=("a",))
     assert total - part == Spending(calls=1, models=("a",))
     assert total - NOTHING is total
+
+
+def test_what_has_ended_in_flows_that_have_not_counts_once(show):
+    shown = show()
+    p = shown.program
+    flow = p.flow("Agent")
+    p.end(p.node("Decide", flow), 1, DECIDE)
+    batch = p.flow("Translate", flow)
+    iterations = [p.iteration(batch, index) for index in range(2)]
+    p.end(p.node("Ask", iterations[0]), 1, LOCAL)
+    p.end(iterations[0], 0, LOCAL)
+    p.end(p.item(p.node("Ask", iterations[1]), 0), 1, LARGE)
+    assert cost_lines(shown) == ["   cost   $0.0042 + ? cost (llama3.2)  2,204 tok  3 calls  retries $0.0011"]
+    p.end(iterations[1], 0, LARGE)
+    p.end(batch, 0, TRANSLATE)
+    p.end(flow, 0, AGENT)
+    assert cost_lines(shown) == ["   cost   $0.016 + ? cost (llama3.2)  14.5k tok  4 calls  retries $0.0011"]
 
 
 def test_flows_inside_of_others_spans_count(show):
@@ -349,6 +369,19 @@ def test_a_console_added_while_a_flow_runs_counts_what_began_since_once(show):
         "  2.0ms ✔ Agent                       13.3k tok  $0.012 + ? cost  2 calls",
     ]
     assert cost_lines(late) == ["   cost   $0.0011  300 tok  1 call", " costly   Ask $0.012, Answer $0.0011"]
+
+
+def test_a_forked_child_counts_its_own_calls(show):
+    shown = show()
+    p = shown.program
+    flow = p.flow("Agent")
+    p.end(p.node("Ask", flow), 1, LARGE)
+    shown.console.after_fork()
+    p.end(p.node("InChild", flow), 1, FAILED)
+    expected = ["   cost   $0.0011  300 tok  1 call"]
+    assert cost_lines(shown) == expected
+    p.end(flow, 0, LARGE)
+    assert cost_lines(shown) == expected
 
 
 def test_a_cost_stands_out_and_an_unknown_one_in_the_totals_warns(show):

@@ -9,10 +9,9 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from pocketflow_otel import semconv
-from pocketflow_otel.export import problems, requested
+from pocketflow_otel.export import problems
 from pocketflow_otel.export.console.lines import MAX_NAME, Lines
 from pocketflow_otel.export.console.places import (
     VISITED,
@@ -279,9 +278,9 @@ class LiveConsole(SpanProcessor):
         totals.open_flows -= place.is_outermost_flow
         if place.kind is Kind.NODE:
             totals.visited(place.name, ending.end - ending.start, ending.spending - place.delegated)
-        delegator = place.delegator
-        if delegator is not None:
-            delegator.delegated += ending.spending
+        runner = place.runner
+        if runner is not None:
+            runner.delegated += ending.spending
         if place.parent is None or place.parent.elsewhere:
             totals.covered(ending.start, ending.end)
             if not place.late:  # what began inside it since counts by itself, and must not count twice
@@ -296,7 +295,10 @@ class LiveConsole(SpanProcessor):
         self._terminal.close()
 
     def _total_lines(self) -> list[Line]:
-        return totals_lines(self._totals, self._terminal) if self._totals.flows or self._totals.visits else []
+        if not self._totals.flows and not self._totals.visits:
+            return []
+        unfinished = (place.delegated for place in self._places.values() if not place.elsewhere)
+        return totals_lines(self._totals, sum(unfinished, self._totals.spending), self._terminal)
 
     def _closing_lines(self) -> list[Line]:
         if not self._total_lines():
@@ -310,21 +312,6 @@ class LiveConsole(SpanProcessor):
         for place in self._places.values():
             place.elsewhere = True
         self._totals = Totals()
-
-
-class ConsoleSpanExporter(SpanExporter):
-    """Turns the live console on by name: ``OTEL_TRACES_EXPORTER=pocketflow_console``.
-
-    An exporter sees only spans that have ended, and the console must see them start. So making this exporter asks the
-    instrumentor for a `LiveConsole` on the provider, with the `verbosity` of the options.
-    """
-
-    def __init__(self) -> None:
-        requested.request(lambda options: LiveConsole(verbosity=options.verbosity))
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
-        """Does nothing, for the `LiveConsole` has shown the spans when they started and ended."""
-        return SpanExportResult.SUCCESS
 
 
 def _key(context: SpanContext | None) -> _Key:

@@ -59,7 +59,7 @@ class Place:
         failure_told: Whether the last failure inside it has been shown, with its message.
         last_failure: How its last attempt failed.
         params_told: Whether its params have been shown.
-        delegated: What the flows and nodes that it runs itself, such as a flow that ``exec`` runs, used and cost.
+        delegated: What the calls in flows, nodes and iterations that it ran, and that have ended, used and cost.
         late: Whether it began before the console was there to see it.
         elsewhere: Whether a process opened the span that this one is a fork of: it is for that one to tell.
     """
@@ -100,12 +100,12 @@ class Place:
         return self.kind is Kind.NODE or (self.kind is Kind.FLOW and self.parent is not None)
 
     @property
-    def delegator(self) -> Place | None:
-        """The node that runs it, where that is no flow."""
+    def runner(self) -> Place | None:
+        """The flow, iteration or node that runs it."""
         around = self.parent
         while around is not None and around.kind in (Kind.ATTEMPT, Kind.ITEM):
             around = around.parent
-        return around if around is not None and around.kind is Kind.NODE else None
+        return around
 
     @property
     def in_iteration(self) -> bool:

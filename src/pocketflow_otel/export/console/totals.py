@@ -47,7 +47,7 @@ class Totals:
         visits: Nodes visited, nested flows among them.
         errors: Failures, each counted where it happened and not again in the flows around.
         retries: Attempts after a first.
-        spending: What calls of language models used and cost, each counted once.
+        spending: What the calls of language models in outermost flows and nodes that have ended used and cost.
     """
 
     def __init__(self) -> None:
@@ -102,14 +102,20 @@ class Totals:
         return sorted(priced, key=lambda node: -node.spending.cost_usd)[:MAX_RANKED]
 
 
-def totals_lines(totals: Totals, out: Terminal) -> list[Line]:
-    """What ran, how it went and what it cost, and which nodes took and cost most."""
+def totals_lines(totals: Totals, spending: Spending, out: Terminal) -> list[Line]:
+    """What ran, how it went and what it cost, and which nodes took and cost most.
+
+    Args:
+        totals: What has been counted.
+        spending: That of the totals, and of what has ended in flows and nodes that have not.
+        out: Where the lines will be written, for its signs and encoding.
+    """
     slowest = [(node, duration(node.nanoseconds / 1e9)) for node in totals.slowest]
     costliest = [(node, cost_of(node.spending)) for node in totals.costliest]
     return [
         _ran(totals, out),
         *_ranking("slowest", slowest),
-        *_spent(totals.spending, out),
+        *_spent(spending, out),
         *_ranking("costly", costliest),
     ]
 
