@@ -13,7 +13,7 @@ from pocketflow_otel.export import chosen, places
 from pocketflow_otel.options import CONTENT_ENV, Verbosity, environment_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DEMO: Final = "pocketflow_otel.demo.agent"
 STORE_DEPTH: Final = 4
@@ -33,6 +33,12 @@ Exporters = Annotated[
 ]
 VerbosityOption = Annotated[Verbosity | None, typer.Option(help="How much the console tells.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on the console but problems.")]
+BudgetUsd = Annotated[
+    float | None, typer.Option(min=0, metavar="AMOUNT", help="Stop flows once LLM calls have cost so many US dollars.")
+]
+BudgetTokens = Annotated[int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows after so many tokens.")]
+BudgetVisits = Annotated[int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows after so many node visits.")]
+BudgetSeconds = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop flows after so long.")]
 TraceDir = Annotated[Path | None, typer.Option(metavar="DIRECTORY", help="Where trace files go.")]
 
 
@@ -62,6 +68,10 @@ def run(
     verbosity: VerbosityOption = None,
     exporter: Exporters = None,
     trace_dir: TraceDir = None,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
+    budget_visits: BudgetVisits = None,
+    budget_seconds: BudgetSeconds = None,
 ) -> None:
     """Run a program and trace its flows, without a change to it."""
     if not program:
@@ -77,6 +87,7 @@ def run(
         verbosity=verbosity,
         exporters=_names(exporter, quiet=quiet),
         trace_dir=trace_dir,
+        budget={"usd": budget_usd, "tokens": budget_tokens, "visits": budget_visits, "seconds": budget_seconds},
     )
 
 
@@ -117,6 +128,7 @@ def _launch_traced(
     verbosity: Verbosity | None,
     exporters: Sequence[str],
     trace_dir: Path | None,
+    budget: Mapping[str, float | None] | None = None,
 ) -> NoReturn:
     obstacle = untraceable()
     if obstacle:
@@ -124,6 +136,8 @@ def _launch_traced(
         launch(command, None)
     recorded = _content(content, exporters)
     arguments: dict[str, Any] = {"exporters": list(exporters), **recorded}
+    if limits := {name: limit for name, limit in (budget or {}).items() if limit is not None}:
+        arguments["budget"] = limits
     if verbosity is not None:
         arguments["verbosity"] = verbosity.value
     if trace_dir is not None:

@@ -52,6 +52,7 @@ class FlowRun(Visit):
         super().recording_began()
         content.remember(self, self.attributes.get("params"))
         if self.orchestration is None:
+            self.tracing.accounts.flow_began()
             content.remember(self, self.store)
             self.tell_at_once(self._graph_attributes())
         if self.place.policy.io is not None:

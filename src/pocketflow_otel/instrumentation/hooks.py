@@ -173,7 +173,9 @@ class Hooks:
             return None
         if visit.info.is_batch and owner not in visit.info.whole_batch:
             return Item(visit, around)
-        if visit.in_exec or not (visit.recording or visit.info.is_batch or visit.max_retries != 1):
+        if visit.in_exec:
+            return None
+        if not (visit.recording or visit.info.is_batch or visit.max_retries != 1 or BUDGETS in around):
             return None
         visit.exec_began(args[0] if args else next(iter(kwargs.values()), None))
         return _ExecPhase(visit)

@@ -24,7 +24,7 @@ from pocketflow_otel.capture.windows import encodable, first_bytes
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
-from pocketflow_otel.sessions import session_attributes
+from pocketflow_otel.sessions import SESSION
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -105,7 +105,7 @@ class Scope:
 
     def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
         """Starts the scope's span."""
-        session = session_attributes(around)
+        session: Any = around.get(SESSION)
         if session is not None:
             attributes = {**attributes, **session}
         start = self.tracing.start_span

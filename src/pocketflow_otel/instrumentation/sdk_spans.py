@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -77,12 +78,11 @@ class SdkSpans:
 
     def _end_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
         def end(span: Any, end_time: int | None = None) -> None:
-            note = span.__dict__.pop(_NOTE, None)
-            if note is not None and self._active:
-                try:
-                    self._ends(span, note, end_time)
-                except Exception:  # noqa: BLE001 - the guard decides
-                    guard.caught("reading a span that ends")
+            try:
+                if span.instrumentation_scope.name != _OURS:
+                    self._ends(span, end_time)
+            except Exception:  # noqa: BLE001 - the guard decides
+                guard.caught("reading a span that ends")
             call(span, end_time)
 
         return end
@@ -102,9 +102,10 @@ class SdkSpans:
         span.__dict__[_NOTE] = note
         self._open[span.get_span_context().span_id] = note
 
-    def _ends(self, span: Any, note: SpanOfOthers, end_time: int | None) -> None:
-        from time import time_ns
-
+    def _ends(self, span: Any, end_time: int | None) -> None:
+        note: SpanOfOthers | None = span.__dict__.pop(_NOTE, None)
+        if note is None or not self._active:
+            return
         times = span.start_time, time_ns() if end_time is None else end_time
         failed = span.status.status_code is StatusCode.ERROR
         self._accounts.span_ended(note, span.attributes, span.instrumentation_scope.name, times, failed=failed)

@@ -82,7 +82,6 @@ class Tracing:
         generation: Exchanged in the child of a fork: what was begun before is the parent's to end.
         accounts: The calls of models.
         limits: What each outermost flow may use.
-        program_budget: What all of them together may use, instead.
         short_texts: Texts rendered lately, in which no secret was found.
     """
 
@@ -95,7 +94,6 @@ class Tracing:
         self.metrics = instruments
         self.accounts = Accounts(self._start_call, instruments, self._prices)
         self.limits = Limits(*options.limits)
-        self.program_budget: Budget | None = None
         self.classes = Classes()
         self.selection = Selection(options.include, options.exclude, options.detailed)
         self.watches = StoreWatches()
@@ -124,9 +122,8 @@ class Tracing:
 
     def around_flow(self, around: Context) -> Context:
         """The context for an outermost flow: with the budget that options give it, and the session of a request."""
-        budget = self.program_budget or (Budget(self.limits) if self.limits else None)
-        if budget is not None:
-            around = with_budget(around, budget)
+        if self.limits:
+            around = with_budget(around, Budget(self.limits))
         session = session_of_baggage(around)
         return around if session is None else otel_context.set_value(SESSION, session, around)
 

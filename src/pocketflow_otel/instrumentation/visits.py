@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 
 from pocketflow_otel import semconv
+from pocketflow_otel.capture.containers import SCALARS
 from pocketflow_otel.capture.output import Printed
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
@@ -186,7 +187,7 @@ class Visit(Trial):
         self.exec_is_over()
         if self._told:
             self.forget_told()
-        if not self.info.is_batch:  # each item has told of its own
+        if type(result) not in SCALARS and not self.info.is_batch:  # each item has told of its own
             self.returned(result)
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)

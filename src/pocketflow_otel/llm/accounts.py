@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import fields, replace
@@ -67,14 +68,21 @@ class Accounts:
         """Starts anew in a child, where the lock may be held by a thread that is not there."""
         self._lock = threading.RLock()
 
+    def flow_began(self) -> None:
+        """Prepares for calls to come, where the program has imported a client that makes them."""
+        if self._warming:
+            return
+        from pocketflow_otel.llm import clients
+
+        if any(client.module in sys.modules for client in clients.CLIENTS):
+            self._warm_up()
+
     # Spans of others.
 
     def span_began(self, scope: Any, budgets: Any, around: SpanOfOthers | None, attributes: Mapping[str, Any]) -> Any:
         """Notes where a span begins that others may report a call by."""
         if not self._warming and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
-            # A call takes longer than it takes to load the prices: they are there when it has ended.
-            self._warming = True
-            threading.Thread(target=self._warm_up, name="pocketflow-otel prices", daemon=True).start()
+            self._warm_up()
         return SpanOfOthers(scope, budgets, around)
 
     def span_ended(
@@ -278,6 +286,11 @@ class Accounts:
         return self._prices
 
     def _warm_up(self) -> None:
+        # A call takes longer than it takes to load the prices: they are there when it has ended.
+        self._warming = True
+        threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True).start()
+
+    def _load_prices(self) -> None:
         try:
             self._known_prices().warm_up()
         except Exception:  # noqa: BLE001 - the guard decides
