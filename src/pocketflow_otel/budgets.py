@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
@@ -23,7 +25,11 @@ BUDGETS: Final = otel_context.create_key("pocketflow-budgets")
 """Where an OpenTelemetry context holds the budgets that hold there, a tuple, the outermost first."""
 
 _WARN_AT: Final = 0.8
-_UNITS: Final = {"usd": "${:,.6g}", "tokens": "{:,} tokens", "visits": "{:,} node visits", "seconds": "{:,.3g} s"}
+_UNITS: Final = {"usd": "${:,.6g}", "tokens": "{:,} tokens", "visits": "{:,} node visits", "seconds": "{:,.6g} s"}
+_TAKEN_BY_EVERY_NODE: Final = frozenset({"visits", "seconds"})
+
+# Money is added up in whole parts of a dollar: ten times 0.001 in binary fractions is less than 0.01.
+_PARTS_OF_USD: Final = 10**12
 
 _logger: Final = logging.getLogger("pocketflow_otel")
 
@@ -76,6 +82,20 @@ class Limits(NamedTuple):
         return any(limit is not None for limit in self)
 
 
+class _Shared:
+    """One lock for all budgets: a visit counts in each of those it is made in, or in none."""
+
+    lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    _Shared.lock = threading.Lock()  # a thread that is not there any more may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Budget:
     """What may be used, and what was. Threads may share one.
 
@@ -88,9 +108,8 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._lock = threading.Lock()
         self._began = time.monotonic()
-        self._usd = 0.0
+        self._parts_of_usd = 0
         self._tokens = 0
         self._visits = 0
         self._unpriced: dict[str, None] = {}
@@ -99,57 +118,78 @@ class Budget:
 
     def spend(self, *, tokens: int, usd: float) -> None:
         """Notes what a call used; negative where a call turns out to have used less."""
-        with self._lock:
+        with _Shared.lock:
             self._tokens += tokens
-            self._usd += usd
+            self._parts_of_usd += round(usd * _PARTS_OF_USD)
 
     def unpriced(self, model: str) -> None:
         """Notes a call that nobody knows the price of; a budget of money says so once for each model."""
-        with self._lock:
+        with _Shared.lock:
             if self.limits.usd is None or model in self._unpriced:
                 return
             self._unpriced[model] = None
         _logger.warning("the budget of $%g does not see what %s costs: its price is not known", self.limits.usd, model)
 
-    def begin_visit(self, node: str) -> list[Warned]:
-        """Counts a visit that is about to begin.
+    def check(self, node: str) -> None:
+        """Looks whether one more node may run.
 
         Args:
             node: The node's name.
 
-        Returns:
-            The limits of which four fifths are used, each once.
-
         Raises:
-            BudgetExceeded: A limit is reached: the node must not run.
+            BudgetExceeded: A limit is reached.
         """
-        with self._lock:
-            used = self._used()
-            for name, allowed, spent in used:
-                # A visit more would be one too many; of the rest nobody knows what a node will take.
-                if spent >= allowed and (spent or name == "visits"):
-                    unpriced = tuple(self._unpriced) if name == "usd" else ()
-                    raise BudgetExceeded(name, allowed, spent, node, unpriced)
-            self._visits += 1
-            warned = [
-                Warned(name, allowed, spent)
-                for name, allowed, spent in used
-                if name not in self._warned and spent >= _WARN_AT * allowed
-            ]
-            self._warned.update(name for name, _, _ in warned)
-        for name, allowed, spent in warned:
-            shown = _UNITS[name]
-            _logger.warning("%s of a budget of %s used before node %s",
-                            shown.format(spent), shown.format(allowed), node)  # fmt: skip
+        for limit, allowed, spent in self._used():
+            # Of money and tokens a node may take nothing: it may run where there never were any.
+            if spent >= allowed and (spent or limit in _TAKEN_BY_EVERY_NODE):
+                raise BudgetExceeded(limit, allowed, spent, node, tuple(self._unpriced) if limit == "usd" else ())
+
+    def count_visit(self) -> list[Warned]:
+        """Counts a visit.
+
+        Returns:
+            The limits of which four fifths were used before it, each once.
+        """
+        warned = [
+            Warned(limit, allowed, spent)
+            for limit, allowed, spent in self._used()
+            if limit not in self._warned and spent and spent >= _WARN_AT * allowed
+        ]
+        self._warned.update(limit for limit, _, _ in warned)
+        self._visits += 1
         return warned
 
     def _used(self) -> list[tuple[str, float, float]]:
-        spent = (self._usd, self._tokens, self._visits, time.monotonic() - self._began)
+        usd, seconds = self._parts_of_usd / _PARTS_OF_USD, time.monotonic() - self._began
+        spent = (usd, self._tokens, self._visits, seconds)
         return [
-            (name, allowed, used)
-            for name, allowed, used in zip(Limits._fields, self.limits, spent, strict=True)
+            (limit, allowed, used)
+            for limit, allowed, used in zip(Limits._fields, self.limits, spent, strict=True)
             if allowed is not None
         ]
+
+
+def begin_visit(budgets: tuple[Budget, ...], node: str) -> list[Warned]:
+    """Counts a visit that is about to begin in every one of some budgets; where it must not begin, in none.
+
+    Args:
+        budgets: The budgets that hold there.
+        node: The node's name.
+
+    Returns:
+        The limits of which four fifths are used; each is also logged, once.
+
+    Raises:
+        BudgetExceeded: A limit is reached: the node must not run.
+    """
+    with _Shared.lock:
+        for budget in budgets:
+            budget.check(node)
+        warned = [warning for budget in budgets for warning in budget.count_visit()]
+    for limit, allowed, spent in warned:
+        shown = _UNITS[limit]
+        _logger.warning("%s of a budget of %s used before node %s", shown.format(spent), shown.format(allowed), node)
+    return warned
 
 
 def with_budget(context: Context, budget: Budget) -> Context:
@@ -217,7 +257,16 @@ class budget:  # noqa: N801 - it reads as a function where it is used
         self.__exit__()
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Decorates a function or coroutine function: each call of it has a budget of its own."""
+        """Decorates a function or coroutine function: each call of it has a budget of its own.
+
+        Raises:
+            TypeError: It is a generator function, whose body would run outside.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                "a budget can't decorate a generator function, whose body runs where it is iterated: "
+                "begin the budget there"
+            )
         return within(function, lambda: with_budget(otel_context.get_current(), Budget(self._limits)))
 
 

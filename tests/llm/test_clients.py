@@ -50,9 +50,17 @@ def test_clients_that_nothing_traces_are_named_with_what_would(imported):
 
     [note] = clients.notes()
     assert note == (
-        "calls through openai, google.genai were not traced, so their tokens are missing: "
-        "pip install opentelemetry-instrumentation-genai-openai opentelemetry-instrumentation-google-genai"
+        "calls through openai, google.genai were not traced; tokens that the program does not return or record are "
+        "missing: pip install 'pocketflow-otel[openai]' 'pocketflow-otel[google]'"
     )
+
+
+def test_a_client_that_has_told_its_calls_itself_is_covered(imported, monkeypatch):
+    imported("anthropic")
+    assert [client.module for client in clients.uncovered()] == ["anthropic"]
+
+    monkeypatch.setattr(clients, "writers", lambda: frozenset({"com.anthropic.sdk.python"}))
+    assert clients.uncovered() == []
 
 
 @pytest.mark.parametrize("requirement", ["openai >= 1.26.0, < 3", "OpenAI>=1", "openai[extra]", "openai"])

@@ -18,12 +18,14 @@ from typing import Any
 
 from pocketflow import AsyncFlow, AsyncParallelBatchNode, BatchNode, Flow, Node
 
+from pocketflow_otel.demo.chat_api import UNPRICED_MODEL
 from pocketflow_otel.demo.llm_client import call_llm, call_llm_async
 from pocketflow_otel.demo.llm_server import demo_server
 
 QUESTION = "Which is taller, the Eiffel Tower or the Statue of Liberty?"
 PAGES = Path(__file__).with_name("notes.txt").read_text(encoding="utf-8").split("\n\n")
 CRITERIA = ["relevance", "evidence", "brevity"]
+SHORT_TOKENS = 16
 
 Store = dict[str, Any]
 
@@ -80,7 +82,10 @@ class Read(BatchNode):
 
 
 class Answer(Node):
-    """Writes an answer from the notes, and heeds what the reviewers remarked on the last one."""
+    """Writes an answer from the notes, and heeds what the reviewers remarked on the last one.
+
+    It asks a better model, and for few tokens: an answer that is cut off is asked for again, with room for more.
+    """
 
     def prep(self, shared: Store) -> str:
         lines = ["Write a short answer.", f"Question: {shared['question']}"]
@@ -89,7 +94,10 @@ class Answer(Node):
         return "\n".join(lines)
 
     def exec(self, prompt: str) -> str:
-        return call_llm(prompt)
+        answer = call_llm(prompt, model="gpt-4o", max_tokens=SHORT_TOKENS * (self.cur_retry + 1))
+        if not answer.endswith("."):
+            raise ValueError(f"the answer is cut off: {answer}")
+        return answer
 
     def post(self, shared: Store, prompt: str, answer: str) -> None:
         print(f"Draft: {answer}")
@@ -98,13 +106,16 @@ class Answer(Node):
 
 
 class Review(AsyncParallelBatchNode):
-    """Has the answer reviewed by several criteria at once, and sends it back if one of them is not met."""
+    """Has the answer reviewed by several criteria at once, and sends it back if one of them is not met.
+
+    The reviewer is a model of one's own, of which nobody knows a price.
+    """
 
     async def prep_async(self, shared: Store) -> list[str]:
         return [f"Review the answer.\nCriterion: {criterion}\nAnswer: {shared['answer']}" for criterion in CRITERIA]
 
     async def exec_async(self, prompt: str) -> str:
-        return await call_llm_async(prompt)
+        return await call_llm_async(prompt, model=UNPRICED_MODEL)
 
     async def post_async(self, shared: Store, prompts: list[str], reviews: list[str]) -> str:
         for criterion, review in zip(CRITERIA, reviews, strict=True):

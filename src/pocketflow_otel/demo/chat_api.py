@@ -11,8 +11,11 @@ from typing import Any, Final, Self
 
 from pocketflow_otel.demo import model
 
-MODELS: Final = ("gpt-4o-mini", "gpt-4o", "gpt-4.1-mini", "gpt-4.1")
-"""The models there are. They carry real names so that tools which price tokens know them; `model` answers for all."""
+UNPRICED_MODEL: Final = "in-house-reviewer"
+"""A model that no list of prices knows, such as one that a company runs itself."""
+
+MODELS: Final = ("gpt-4o-mini", "gpt-4o", "gpt-4.1-mini", "gpt-4.1", UNPRICED_MODEL)
+"""The models there are. The others carry real names, so that tools know their prices; `model` answers for all."""
 
 _ROLES: Final = ("developer", "system", "user", "assistant", "tool", "function")
 _PIECE: Final = re.compile(r"\s*\S+|\s+$")
@@ -54,7 +57,7 @@ class ChatRequest:
     Args:
         model: The name of the model.
         prompt: The text of the last message from the user.
-        input_tokens: Tokens in all messages.
+        tokens: The tokens of all messages, one message after the other.
         max_tokens: Most tokens of the reply, or None.
         stream: Whether the reply is wanted in chunks.
         include_usage: Whether a last chunk shall tell the tokens used.
@@ -62,7 +65,7 @@ class ChatRequest:
 
     model: str
     prompt: str
-    input_tokens: int
+    tokens: tuple[str, ...]
     max_tokens: int | None
     stream: bool
     include_usage: bool
@@ -89,7 +92,7 @@ class ChatRequest:
         return cls(
             model=name,
             prompt=next((text for role, text in reversed(texts) if role == "user"), ""),
-            input_tokens=sum(model.count_tokens(text) for _, text in texts),
+            tokens=tuple(token for _, text in texts for token in model.split_tokens(text)),
             max_tokens=_max_tokens(fields),
             stream=_flag(fields, "stream", "stream"),
             include_usage=_include_usage(fields),
@@ -98,7 +101,7 @@ class ChatRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A reply. `created` is in seconds since 1970."""
+    """A reply. `created` is in seconds since 1970, and the cached tokens are part of the input."""
 
     id: str
     created: int
@@ -106,10 +109,11 @@ class Completion:
     text: str
     finish_reason: str
     input_tokens: int
+    cached_tokens: int
     output_tokens: int
 
     @classmethod
-    def of(cls, request: ChatRequest, *, number: int, created: int) -> Self:
+    def of(cls, request: ChatRequest, *, number: int, created: int, cached_tokens: int) -> Self:
         """The model's reply to a request, the server's one with this number."""
         whole = model.reply(request.prompt)
         text = whole if request.max_tokens is None else model.limit_tokens(whole, request.max_tokens)
@@ -119,7 +123,8 @@ class Completion:
             model=request.model,
             text=text,
             finish_reason="stop" if text == whole else "length",
-            input_tokens=request.input_tokens,
+            input_tokens=len(request.tokens),
+            cached_tokens=cached_tokens,
             output_tokens=model.count_tokens(text),
         )
 
@@ -147,11 +152,12 @@ class Completion:
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
-    def _usage(self) -> dict[str, int]:
+    def _usage(self) -> dict[str, Any]:
         return {
             "prompt_tokens": self.input_tokens,
             "completion_tokens": self.output_tokens,
             "total_tokens": self.input_tokens + self.output_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
         }
 
 

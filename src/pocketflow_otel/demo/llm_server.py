@@ -1,6 +1,7 @@
 """An LLM server on the loopback interface that speaks OpenAI's chat completions API, with `model` as its model.
 
-It exists to give programs something real to call: real HTTP, real streams, real errors, real token counts, and no key::
+It exists to give programs something real to call: real HTTP, real streams, real errors, real token counts with what of
+them a cache had, and no key::
 
     with LLMServer() as server:
         client = openai.OpenAI(base_url=server.url, api_key="any")
@@ -25,6 +26,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from pocketflow_otel.demo.chat_api import MODELS, ApiError, ChatRequest, Completion, model_list
+from pocketflow_otel.demo.prompt_cache import PromptCache
 
 URL_VARIABLE: Final = "POCKETFLOW_OTEL_DEMO_URL"
 """The environment variable that tells the demo's agent where its LLM server is."""
@@ -74,12 +76,14 @@ class ServedRequest:
         input_tokens: Tokens in the messages.
         output_tokens: Tokens in the reply, 0 for an error.
         status: The HTTP status of the response.
+        cached_tokens: The part of the input that was read before.
     """
 
     model: str
     input_tokens: int
     output_tokens: int
     status: int
+    cached_tokens: int = 0
 
 
 class LLMServer:
@@ -94,6 +98,7 @@ class LLMServer:
     def __init__(self, *, faults: Iterable[Fault] = ()) -> None:
         self._faults = tuple(faults)
         self._met: Counter[Fault] = Counter()
+        self._cache = PromptCache()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._served: list[ServedRequest] = []
@@ -134,18 +139,21 @@ class LLMServer:
         Raises:
             ApiError: The request is invalid, or a fault is due.
         """
-        model, input_tokens, output_tokens, status = "", 0, 0, 200
+        model, input_tokens, output_tokens, cached_tokens, status = "", 0, 0, 0, 200
         try:
             request = ChatRequest.parse(body)
-            model, input_tokens = request.model, request.input_tokens
+            model, input_tokens = request.model, len(request.tokens)
             self._check(request)
-            completion = Completion.of(request, number=next(self._numbers), created=int(time.time()))
+            cached_tokens = self._cache.read(model, request.tokens)
+            completion = Completion.of(
+                request, number=next(self._numbers), created=int(time.time()), cached_tokens=cached_tokens
+            )
             output_tokens = completion.output_tokens
         except ApiError as error:
             status = error.status
             raise
         finally:
-            self._served.append(ServedRequest(model, input_tokens, output_tokens, status))
+            self._served.append(ServedRequest(model, input_tokens, output_tokens, status, cached_tokens))
         return request, completion
 
     def _check(self, request: ChatRequest) -> None:

@@ -42,9 +42,14 @@ def reply(prompt: str) -> str:
     return f"You said: {prompt.strip()}"
 
 
+def split_tokens(text: str) -> list[str]:
+    """The words and punctuation marks of a text: what this model calls tokens."""
+    return _TOKEN.findall(text)
+
+
 def count_tokens(text: str) -> int:
-    """The number of words and punctuation marks in a text: what this model calls tokens."""
-    return sum(1 for _ in _TOKEN.finditer(text))
+    """The number of tokens in a text."""
+    return len(split_tokens(text))
 
 
 def limit_tokens(text: str, limit: int) -> str:

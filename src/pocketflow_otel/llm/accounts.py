@@ -54,6 +54,9 @@ class Accounts:
         start_call: Starts the span of a call that nobody else has one of.
         metrics: Records what calls used and cost.
         make_prices: Makes the prices, when the first call is to be priced.
+
+    Attributes:
+        writers: Instrumentation scopes whose spans have reported calls.
     """
 
     def __init__(self, start_call: StartCall, metrics: CallMetrics, make_prices: Callable[[], Prices]) -> None:
@@ -62,6 +65,7 @@ class Accounts:
         self._make_prices = make_prices
         self._prices: Prices | None = None
         self._warming = False
+        self.writers: set[str] = set()
         self._lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -102,6 +106,7 @@ class Accounts:
         told = span_usage(attributes, writer)
         if told is None or (told.usage is None and (failed or not told.is_call)):
             return
+        self.writers.add(writer)
         # An agent's or chain's sum counts only where no call inside was seen.
         if not told.is_call and span.covered:
             return
@@ -247,6 +252,9 @@ class Accounts:
     ) -> None:
         """Adds what another report of a call tells besides: its usage, or a model that has a price."""
         usage = report.usage if call.usage is None else None
+        if usage is not None and usage.model is None and call.model is not None:
+            usage = replace(usage, model=call.model)
+            price = self._price(usage)
         if usage is None and (call.price is not None or price is None):
             return
         for sums, in_failed_try in _around(call.scope):
@@ -364,8 +372,10 @@ class Memory:
         """The usages in a key's new value that were not there before."""
         from pocketflow_otel.llm.responses import find_usages
 
-        known = self.stored.pop(key, [])
+        before = self.stored.pop(key, [])
         found = find_usages(value, most=_MOST_STORED)
+        # Another key may hold the same object, and have been looked at later.
+        known = [held for others in self.stored.values() for held in others] + before if found else []
         if found and len(self.stored) < _MOST_REMEMBERED:
             self.stored[key] = found
         return [new for each in found if (new := grown_since(known, each)) is not None]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
+from pocketflow_otel.llm.recording import writers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,23 +27,26 @@ class LlmClient:
     distributions: frozenset[str]
     """The packages that an instrumentation of it names as what it instruments."""
     instrumentation: str
-    """The package that traces its calls."""
+    """The package that traces its calls, as pip is to be asked for it."""
+    own_scope: str | None = None
+    """The instrumentation scope of the spans that it makes itself."""
 
 
 _INSTRUMENTS: Final = "instruments"
 """The extra under which an instrumentation's package names what it instruments."""
 
 
-def _client(module: str, instrumentation: str, *distributions: str) -> LlmClient:
-    return LlmClient(module, frozenset(distributions or [module]), instrumentation)
+def _client(module: str, instrumentation: str, *distributions: str, own_scope: str | None = None) -> LlmClient:
+    return LlmClient(module, frozenset(distributions or [module]), instrumentation, own_scope)
 
 
 BEDROCK: Final = _client("botocore", "opentelemetry-instrumentation-botocore", "botocore", "boto3", "aiobotocore")
 
 CLIENTS: Final = (
-    _client("openai", "opentelemetry-instrumentation-genai-openai"),
-    _client("anthropic", "opentelemetry-instrumentation-genai-anthropic"),
-    _client("google.genai", "opentelemetry-instrumentation-google-genai", "google-genai"),
+    _client("openai", "pocketflow-otel[openai]"),
+    # From 2.11 on it makes spans of its own, on the program's global provider.
+    _client("anthropic", "pocketflow-otel[anthropic]", own_scope="com.anthropic.sdk.python"),
+    _client("google.genai", "pocketflow-otel[google]", "google-genai"),
     _client("litellm", "openinference-instrumentation-litellm"),
     _client("mistralai", "opentelemetry-instrumentation-mistralai"),
     _client("cohere", "opentelemetry-instrumentation-cohere"),
@@ -68,7 +73,11 @@ def instrumented_by(point: EntryPoint) -> LlmClient | None:
 def uncovered() -> list[LlmClient]:
     """The clients that the program has imported and no active instrumentation covers."""
     covered = {name for point in entry_points(group="opentelemetry_instrumentor") for name in _covers(point)}
-    return [client for client in CLIENTS if _is_used(client) and not client.distributions & covered]
+    return [
+        client
+        for client in CLIENTS
+        if _is_used(client) and not client.distributions & covered and client.own_scope not in writers()
+    ]
 
 
 def notes() -> list[str]:
@@ -77,8 +86,11 @@ def notes() -> list[str]:
     if not missing:
         return []
     names = ", ".join(client.module for client in missing)
-    packages = " ".join(client.instrumentation for client in missing)
-    return [f"calls through {names} were not traced, so their tokens are missing: pip install {packages}"]
+    packages = " ".join(
+        f"'{client.instrumentation}'" if "[" in client.instrumentation else client.instrumentation for client in missing
+    )
+    what_is_missing = "tokens that the program does not return or record are missing"
+    return [f"calls through {names} were not traced; {what_is_missing}: pip install {packages}"]
 
 
 def _package(requirement: str) -> str:

@@ -172,7 +172,10 @@ class Ledger:
         """The call that a span's report is of, if it was reported before."""
         known = self.by_id(report.response_id)
         # What a writer reports twice is two calls: servers of tests give all answers one id.
-        if known is not None and known.writers.isdisjoint(report.writers):
+        if known is not None and not known.writers.isdisjoint(report.writers):
+            known = None
+        # With such a server, parallel items have calls of the same id.
+        if known is not None and known.scope is report.scope:
             return known
         for call in reversed(self._by_counts.get(report.counts, ())):
             if call.ended < report.started:
@@ -182,7 +185,7 @@ class Ledger:
         for call in span.related():
             if call.scope is report.scope and _may_be_same(call, report) and _same_model(call, report):
                 return call
-        return None
+        return known
 
     def of_result(self, report: Call) -> Call | None:
         """The call that a result or a stored value is of, if it was reported before.

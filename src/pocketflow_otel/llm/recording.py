@@ -35,6 +35,11 @@ def open_accounts(accounts: Accounts | None, scope_key: str = "") -> None:
     _Open.accounts, _Open.scope_key = accounts, scope_key
 
 
+def writers() -> frozenset[str]:
+    """The instrumentation scopes whose spans have reported calls."""
+    return frozenset() if _Open.accounts is None else frozenset(_Open.accounts.writers)
+
+
 def record_llm_usage(
     *,
     model: str,

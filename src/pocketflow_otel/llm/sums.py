@@ -26,10 +26,10 @@ class Sums:
         self.input_tokens = self.output_tokens = self.cached_input_tokens = self.reasoning_tokens = 0
         self.calls = self.unpriced_calls = self.retry_total_tokens = 0
         self.cost_usd = self.retry_cost_usd = 0.0
-        # Dicts for their order: which model was called first is of interest.
-        self.models: dict[str, None] = {}
-        self.unpriced_models: dict[str, None] = {}
-        self.price_sources: dict[str, None] = {}
+        # How many calls have each name, in order: which model was called first is of interest.
+        self.models: dict[str, int] = {}
+        self.unpriced_models: dict[str, int] = {}
+        self.price_sources: dict[str, int] = {}
 
     @property
     def total_tokens(self) -> int:
@@ -60,20 +60,15 @@ class Sums:
             self.cached_input_tokens += usage.cached_input_tokens * times
             self.reasoning_tokens += usage.reasoning_tokens * times
         name = call.model or _UNNAMED
-        if len(self.models) < _MOST_NAMES:
-            self.models[name] = None
+        _tally(self.models, name, times)
         cost = 0.0
         if call.price is None:
             self.unpriced_calls += times
-            if times < 0:
-                self.unpriced_models.pop(name, None)
-            elif len(self.unpriced_models) < _MOST_NAMES:
-                self.unpriced_models[name] = None
+            _tally(self.unpriced_models, name, times)
         else:
             cost = call.price.usd * times
             self.cost_usd += cost
-            if len(self.price_sources) < _MOST_NAMES:
-                self.price_sources[described_source(call)] = None
+            _tally(self.price_sources, described_source(call), times)
         if in_failed_try:
             self.add_failed(tokens, cost)
 
@@ -100,6 +95,15 @@ class Sums:
             semconv.USAGE_RETRY_COST: round(self.retry_cost_usd, _DIGITS),
         }
         return {name: value for name, value in told.items() if value}
+
+
+def _tally(names: dict[str, int], name: str, times: int) -> None:
+    """Counts a name, or takes it back; beyond 32 others it is left out."""
+    if name not in names and (times < 0 or len(names) >= _MOST_NAMES):
+        return
+    names[name] = names.get(name, 0) + times
+    if not names[name]:
+        del names[name]
 
 
 def described_source(call: Call) -> str:
