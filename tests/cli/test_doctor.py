@@ -182,3 +182,24 @@ def test_what_is_kept_of_the_last_run_may_be_anything(shell):
         (shell.traces.parent / "last-run.json").write_text(text)
 
         assert diagnosis(shell)["last_run"] is None
+
+
+def test_a_price_file_that_makes_no_sense_is_complained_of(shell):
+    shell.write("prices.json", '{"my-model": {"inptu": 1, "output": 2}}')
+    shell.environ["OTEL_PYTHON_POCKETFLOW_PRICE_FILE"] = "prices.json"
+
+    outcome = shell.pocketflow_otel("doctor")
+
+    assert outcome.status == 1
+    said = " ".join(outcome.stdout.split())
+    assert "price_file: prices.json" in said
+    assert "inptu" in said
+    assert "did you mean input?" in said
+
+
+def test_all_instrumentations_of_one_client_are_named(shell):
+    found = json.loads(shell.pocketflow_otel("doctor", "--json").stdout)
+
+    official, other = found["instrumentations"]["openai"].split("; ")
+    assert official.startswith("openinference-instrumentation-openai ")
+    assert other.startswith("opentelemetry-instrumentation-genai-openai ")

@@ -26,7 +26,7 @@ _MOST_FILES: Final = 2_000
 _LARGEST_COPY_BYTES: Final = 256 * 1024
 _COPY: Final = re.compile(rb"^class BaseNode\b.*^class Flow\b.*\bdef _orch\b", re.DOTALL | re.MULTILINE)
 _SKIPPED: Final = frozenset({"node_modules", "site-packages", "__pycache__"})
-_PACKAGES: Final = ("pocketflow-otel", "pocketflow", "wrapt")
+_PACKAGES: Final = ("pocketflow-otel", "pocketflow", "wrapt", "genai-prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Diagnosis:
     pocketflow_copies: list[str]
     """Files that define PocketFlow: the installed one, and copies below the working directory."""
     instrumentations: dict[str, str]
-    """What each is for, with the package it comes from."""
+    """What they are for, with the packages they come from: several may be for the same."""
     options: list[Setting]
     destinations: list[Destination]
     trace_directory: TraceDirectory
@@ -101,6 +101,7 @@ def diagnose() -> Diagnosis:
     names, unknown = chosen.wanted()
     complaints = [Complaint(sentence, "correct or unset the variable") for sentence in nonsense]
     complaints += [Complaint(f"{chosen.TRACES_EXPORTER}: {sentence}", "correct the variable") for sentence in unknown]
+    complaints += _complaints_about_prices(options)
     destinations = []
     directory = _trace_directory(places.trace_dir(options.trace_dir))
     for name in names:
@@ -173,12 +174,12 @@ def _defines_pocketflow(path: Path) -> bool:
 
 def _instrumentations() -> dict[str, str]:
     disabled = disabled_names()
-    found = {}
+    found: dict[str, list[str]] = {}
     for point in entry_points(group=GROUP):
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         off = "*" in disabled or point.name in disabled
-        found[point.name] = f"{package}, off by {DISABLED}" if off else package
-    return dict(sorted(found.items()))
+        found.setdefault(point.name, []).append(f"{package}, off by {DISABLED}" if off else package)
+    return {name: "; ".join(sorted(packages)) for name, packages in sorted(found.items())}
 
 
 def _settings(options: Options) -> list[Setting]:
@@ -266,6 +267,17 @@ def _complaints_about(directory: TraceDirectory) -> Iterator[Complaint]:
         yield Complaint(
             f"others may look into {directory.path}, whose mode is {directory.mode}", f"chmod 700 {directory.path}"
         )
+
+
+def _complaints_about_prices(options: Options) -> Iterator[Complaint]:
+    from pocketflow_otel.llm.price_entry import PriceTableError
+    from pocketflow_otel.llm.price_table import PriceTable
+
+    try:
+        if isinstance(options.price_file, str):
+            PriceTable.load(options.price_file)
+    except (PriceTableError, OSError) as error:
+        yield Complaint(f"price_file: {error}", f"correct it, or {environment_variable('price_file')}")
 
 
 def as_json(found: Diagnosis) -> dict[str, Any]:
