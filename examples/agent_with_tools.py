@@ -1,7 +1,8 @@
 """An agent that decides, again and again, which tool to use next, until it can answer.
 
 `Decide` returns the tool's name as its action, each tool leads back to `Decide`, and `Answer` ends the loop. The search
-engine is flaky: every third call times out, and `Search` tries again.
+engine is flaky: every third call times out, and `Search` tries again. `shared["usage"]` adds up the tokens that the
+model has used.
 
 Run: python examples/agent_with_tools.py
 """
@@ -12,7 +13,7 @@ import operator
 
 from pocketflow import Flow, Node
 
-from fake_llm import call_llm
+from fake_llm import ask_llm, text_of
 
 MAX_STEPS = 12
 PAGES = {
@@ -53,23 +54,30 @@ def record(shared, tool, result):
     shared["stats"]["tools"][tool] += 1
 
 
+def add_usage(shared, response):
+    for kind, tokens in response["usage"].items():
+        shared["usage"][kind] += tokens
+
+
 class Decide(Node):
     def prep(self, shared):
         return shared["question"], notes(shared["messages"])
 
     def exec(self, inputs):
         question, known = inputs
-        reply = call_llm(
+        response = ask_llm(
             f"Decide what to do next: search, calculate or answer.\n\n"
             f"Question: {question}\n\nNotes:\n{known}\n\n"
             f'Reply in JSON: {{"action": ..., "input": ..., "reason": ...}}'
         )
-        decision = json.loads(reply)
+        decision = json.loads(text_of(response))
         if decision["action"] not in ("search", "calculate", "answer"):
             raise ValueError(f"no such tool: {decision['action']}")
-        return decision
+        return decision, response
 
-    def post(self, shared, prep_res, decision):
+    def post(self, shared, prep_res, exec_res):
+        decision, response = exec_res
+        add_usage(shared, response)
         shared["messages"].append({"role": "assistant", "content": decision["reason"]})
         shared["tool_input"] = decision["input"]
         shared["stats"]["steps"] += 1
@@ -109,12 +117,13 @@ class Answer(Node):
 
     def exec(self, inputs):
         question, known = inputs
-        return call_llm(f"Answer from the notes.\n\nQuestion: {question}\n\nNotes:\n{known}")
+        return ask_llm(f"Answer from the notes.\n\nQuestion: {question}\n\nNotes:\n{known}")
 
-    def post(self, shared, prep_res, answer):
-        shared["answer"] = answer
+    def post(self, shared, prep_res, response):
+        add_usage(shared, response)
+        shared["answer"] = text_of(response)
         del shared["tool_input"]
-        print(answer)
+        print(shared["answer"])
 
 
 def create_agent() -> Flow:
@@ -135,6 +144,7 @@ def main() -> dict:
         "messages": [],
         "search_engine": SearchEngine(PAGES),
         "stats": {"steps": 0, "tools": {"search": 0, "calculate": 0}},
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     }
     create_agent().run(shared)
     return shared

@@ -1,15 +1,19 @@
 """A language model for the examples: it needs no network, and the same prompt always gets the same answer.
 
-The first word of a prompt says what is wanted, and rules make up the answer. To run an example on a real model, call
-your provider's client in `call_llm` and `call_llm_async` instead.
+The first word of a prompt says what is wanted, and rules make up the answer. `ask_llm` gives the whole response, as
+OpenAI's chat completions API has it, with the tokens that were used; `call_llm` and `call_llm_async` give its text. To
+run an example on a real model, call your provider's client in these three instead.
 """
 
 import asyncio
 import json
 import re
 import time
+import uuid
 from collections import Counter
 
+MODEL = "gpt-4o-mini"
+CHARACTERS_PER_TOKEN = 4
 LATENCY_SECONDS = 0.004
 PRAISE = {"love", "great", "sturdy", "quiet", "comfortable", "bright", "perfect"}
 BLAME = {"broke", "noisy", "late", "flickers", "returned", "wobbles", "awful"}
@@ -20,14 +24,34 @@ ADVICE = {
 }
 
 
-def call_llm(prompt: str) -> str:
+def ask_llm(prompt: str) -> dict:
     time.sleep(LATENCY_SECONDS)
-    return complete(prompt)
+    return respond(prompt)
+
+
+def call_llm(prompt: str) -> str:
+    return text_of(ask_llm(prompt))
 
 
 async def call_llm_async(prompt: str) -> str:
     await asyncio.sleep(LATENCY_SECONDS)
-    return complete(prompt)
+    return text_of(respond(prompt))
+
+
+def text_of(response: dict) -> str:
+    return response["choices"][0]["message"]["content"]
+
+
+def respond(prompt: str) -> dict:
+    text = complete(prompt)
+    read, written = (len(each) // CHARACTERS_PER_TOKEN + 1 for each in (prompt, text))
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "model": MODEL,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
+    }
 
 
 def complete(prompt: str) -> str:

@@ -10,7 +10,7 @@ import json
 
 from pocketflow import BatchNode, Flow, Node
 
-from fake_llm import call_llm
+from fake_llm import ask_llm, text_of
 
 REPORTS = {
     "monday.txt": "On Monday the checkout was down for 42 minutes because of an expired certificate. No alert came.",
@@ -36,15 +36,15 @@ class ReadReports(BatchNode):
 
     def exec(self, report):
         name, text = report
-        reply = call_llm(f"Extract service, minutes and cause of the incident, as JSON.\n\n{text}")
-        return {"report": name, **json.loads(reply)}
+        response = ask_llm(f"Extract service, minutes and cause of the incident, as JSON.\n\n{text}")
+        return {"report": name, **json.loads(text_of(response))}, response
 
     def exec_fallback(self, report, exc):
         name, _ = report
-        return {"report": name, "error": f"{type(exc).__name__}: {exc}"}
+        return {"report": name, "error": f"{type(exc).__name__}: {exc}"}, None
 
-    def post(self, shared, prep_res, findings):
-        for finding in findings:
+    def post(self, shared, prep_res, results):
+        for finding, _ in results:
             shared["incidents" if "cause" in finding else "unreadable"].append(finding)
 
 
@@ -77,15 +77,15 @@ class WriteDigest(Node):
             f"for {cause['minutes']} minutes, cause: {name}."
             for name, cause in causes.items()
         )
-        return call_llm(f"Summarize in one sentence.\n\n{facts}")
+        return ask_llm(f"Summarize in one sentence.\n\n{facts}")
 
-    def post(self, shared, prep_res, digest):
-        shared["digest"] = digest
+    def post(self, shared, prep_res, response):
+        shared["digest"] = text_of(response)
         for name, cause in shared["causes"].items():
             print(f"{cause['minutes']:>4} min  {name} ({', '.join(cause['services'])})")
         for finding in shared["unreadable"]:
             print(f"   unreadable: {finding['report']}")
-        print(f"Digest: {digest}")
+        print(f"Digest: {shared['digest']}")
 
 
 def create_flow() -> Flow:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pocketflow import Flow, Node
 
-from fake_llm import call_llm
+from fake_llm import ask_llm, text_of
 
 SITE = {
     "acorn/about": "Acorn makes batteries. Acorn batteries store power from the wind.",
@@ -65,10 +65,10 @@ class SummarizeNews(Node):
         return shared["pages"]["news"]
 
     def exec(self, text):
-        return call_llm(f"Summarize in one sentence.\n\n{text}")
+        return ask_llm(f"Summarize in one sentence.\n\n{text}")
 
-    def post(self, shared, prep_res, summary):
-        shared["brief"].append(summary)
+    def post(self, shared, prep_res, response):
+        shared["brief"].append(text_of(response))
 
 
 class SummarizeAll(SummarizeNews):

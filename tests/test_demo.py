@@ -19,8 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketflow_otel.demo import agent, model
-from pocketflow_otel.demo.chat_api import MODELS, ChatRequest, Completion
+from pocketflow_otel.demo.chat_api import MODELS, UNPRICED_MODEL, ChatRequest, Completion
 from pocketflow_otel.demo.llm_server import DEMO_FAULTS, URL_VARIABLE, Fault, LLMServer, ServedRequest, demo_server
+from pocketflow_otel.demo.prompt_cache import PromptCache
+from pocketflow_otel.traces.reader import Span, read_trace
 
 HELLO = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello, world!"}]
 REPLY = "You said: Hello, world!"
@@ -51,6 +53,50 @@ loaded = [name for name in ("openai", "opentelemetry") if sys.modules.get(name)]
 print([thread.name for thread in threading.enumerate()], loaded, file=sys.stderr)
 """
 HIDE_OPENAI = "import sys; sys.modules['openai'] = None\n"
+
+# Traces the agent, as `demo` does, with the instrumentations of its client that a prelude switches on.
+TRACE_AGENT = """
+import runpy, sys
+import pocketflow_otel
+pocketflow_otel.configure(exporters=["file"], trace_dir=sys.argv.pop())
+runpy.run_module("pocketflow_otel.demo.agent", run_name="__main__")
+"""
+OFFICIAL = (
+    "from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor as Official\nOfficial().instrument()\n"
+)
+OPENINFERENCE = "from openinference.instrumentation.openai import OpenAIInstrumentor as Other\nOther().instrument()\n"
+USD_PER_MILLION = {"gpt-4o-mini": (0.15, 0.075, 0.60), "gpt-4o": (2.50, 1.25, 10.00)}
+"""What OpenAI asks for tokens read, read from its cache, and written."""
+
+NOTHING = (None,) * 4
+VISITS = [
+    ("Decide", 1, 34, None, 4),
+    ("Search", *NOTHING),
+    ("Read", 2, 118, 16, 31),
+    ("Decide", 1, 45, 32, 5),
+    ("Search", *NOTHING),
+    ("Read", 3, 147, 64, 40),
+    ("Decide", 1, 57, 32, 1),
+    ("Answer", 1, 88, None, 6),
+    ("Review", 3, 45, None, 7),
+    ("Answer", 2, 186, 160, 34),
+    ("Review", 3, 81, None, 3),
+    ("Finish", *NOTHING),
+]
+"""The visits of nodes, and what each used: calls, tokens read, those of them from a cache, tokens written."""
+
+BY_HAND = ["pocketflow_otel"]
+SEEN_BY = {
+    "neither client nor instrumentation": (HIDE_OPENAI, BY_HAND),
+    "client": ("", BY_HAND),
+    "client, official instrumentation": (OFFICIAL, ["opentelemetry.instrumentation.genai.openai"]),
+    "client, OpenInference": (OPENINFERENCE, ["openinference.instrumentation.openai"]),
+    "client, both": (
+        OFFICIAL + OPENINFERENCE,
+        ["openinference.instrumentation.openai", "opentelemetry.instrumentation.genai.openai"],
+    ),
+}
+"""How the demo's calls may be seen: what switches that on, and the instrumentation scopes of the calls' spans."""
 
 
 @pytest.fixture
@@ -97,6 +143,19 @@ def server_threads() -> list[str]:
     return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("llm-server"))
 
 
+def sums(span: Span) -> tuple[int | None, ...]:
+    """What a span says was used below it: calls, tokens read, those of them from a cache, tokens written."""
+    names = ("calls", "input_tokens", "cached_input_tokens", "output_tokens")
+    return tuple(span.attributes.get(f"pocketflow.usage.{name}") for name in names)
+
+
+def cost(request: ServedRequest) -> float:
+    """US dollars that a request cost; 0 for a model of no known price."""
+    read, cached, written = USD_PER_MILLION.get(request.model, (0, 0, 0))
+    uncached = request.input_tokens - request.cached_tokens
+    return (uncached * read + request.cached_tokens * cached + request.output_tokens * written) / 1e6
+
+
 def run_agent(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if name != URL_VARIABLE}
     return subprocess.run(
@@ -120,7 +179,20 @@ class TestCompletions:
         assert completion.choices[0].message.content == REPLY
         usage = completion.usage
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (7, 7, 14)
+        assert usage.prompt_tokens_details.cached_tokens == 0
         assert server.requests == (ServedRequest("gpt-4o", 7, 7, 200),)
+
+    def test_beginning_of_a_prompt_is_cached_once_a_model_has_read_it(self, client, server):
+        def cached(prompt: str, name: str = "gpt-4o") -> int:
+            messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": prompt}]
+            usage = client.chat.completions.create(model=name, messages=messages).usage
+            return usage.prompt_tokens_details.cached_tokens
+
+        prompt = "word " * 40  # with the system's three, 43 tokens
+        assert [cached(prompt), cached(prompt), cached("word " * 28), cached(prompt + "more")] == [0, 32, 16, 32]
+        assert cached("other " + prompt) == 0
+        assert cached(prompt, "gpt-4o-mini") == 0
+        assert [each.cached_tokens for each in server.requests] == [0, 32, 16, 32, 0, 0]
 
     async def test_async_client_gets_answers_to_parallel_requests(self, server):
         async with openai.AsyncOpenAI(base_url=server.url, api_key="any", max_retries=0) as client:
@@ -401,9 +473,19 @@ class TestModel:
     @given(st.text())
     def test_chunks_add_up_to_the_reply(self, prompt):
         request = ChatRequest.parse(chat(messages=[{"role": "user", "content": prompt}]))
-        completion = Completion.of(request, number=1, created=0)
+        completion = Completion.of(request, number=1, created=0, cached_tokens=0)
         chunks = list(completion.as_chunks(include_usage=False))
         assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == completion.text
+
+    @given(st.lists(st.lists(st.sampled_from(["a" * 8, "b" * 8]), max_size=6).map("".join), max_size=5))
+    def test_cached_is_the_longest_beginning_in_common_with_an_earlier_prompt(self, prompts):
+        cache = PromptCache()
+        for number, prompt in enumerate(prompts):
+            whole = [prompt[: end * 16] for end in range(1, len(prompt) // 16 + 1)]
+            known = [
+                beginning for beginning in whole if any(beginning == p[: len(beginning)] for p in prompts[:number])
+            ]
+            assert cache.read("model", prompt) == max(map(len, known), default=0)
 
     @given(st.text(), st.integers(1, 20))
     def test_limited_text_is_a_beginning_with_so_many_tokens(self, text, limit):
@@ -460,7 +542,7 @@ class TestAgent:
             ("Agent", "Review", "accept"),
             ("Agent", "Finish", None),
         ]
-        assert tries_of_answers == [2, 1]
+        assert tries_of_answers == [2, 2]
         assert shared["messages"] is messages
         assert [message["content"] for message in messages] == [
             agent.QUESTION,
@@ -477,7 +559,9 @@ class TestAgent:
         assert shared["answer"] == messages[-1]["content"]
         assert capsys.readouterr().out == DEMO_OUTPUT.partition("\n")[2]
 
-    @pytest.mark.parametrize(("prelude", "loaded"), [("", ["openai"]), (HIDE_OPENAI, [])])
+    @pytest.mark.parametrize(
+        ("prelude", "loaded"), [("", ["openai", "opentelemetry"]), (HIDE_OPENAI, ["opentelemetry"])]
+    )
     def test_program_with_a_server_of_its_own(self, prelude, loaded):
         # A proxy that is not there: the demo must not need the way out.
         finished = run_agent(prelude + RUN_AGENT, HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")
@@ -490,10 +574,42 @@ class TestAgent:
         with LLMServer(faults=DEMO_FAULTS) as server:
             finished = run_agent(prelude + RUN_AGENT, **{URL_VARIABLE: server.url})
         assert (finished.stdout, finished.returncode) == (DEMO_OUTPUT, 0)
-        assert Counter(each.status for each in server.requests) == {200: 16, 500: 1}
-        assert {each.model for each in server.requests} == {"gpt-4o-mini"}
-        assert sum(each.input_tokens for each in server.requests) == 796
-        assert sum(each.output_tokens for each in server.requests) == 115
+        assert Counter(each.status for each in server.requests) == {200: 17, 500: 1}
+        assert Counter(each.model for each in server.requests) == {"gpt-4o-mini": 8, "gpt-4o": 4, UNPRICED_MODEL: 6}
+
+    @pytest.mark.parametrize(("prelude", "scopes"), SEEN_BY.values(), ids=SEEN_BY)
+    def test_every_call_is_counted_once_however_it_is_seen(self, tmp_path, prelude, scopes):
+        with LLMServer(faults=DEMO_FAULTS) as server:
+            finished = run_agent(
+                prelude + TRACE_AGENT,
+                str(tmp_path),
+                # Otherwise all instrumentations that are installed here would be switched on.
+                OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="openai,anthropic,google-genai,google_genai",
+                **{URL_VARIABLE: server.url},
+            )
+        assert (finished.stdout, finished.stderr, finished.returncode) == (DEMO_OUTPUT, "", 0)
+        (file,) = tmp_path.glob("*.jsonl")
+        trace = read_trace(file)
+        calls = [span for span in trace.spans if span.name.lower().startswith("chat")]
+        assert sorted({span.scope for span in calls}) == scopes
+
+        (flow,) = trace.roots()
+        served = [each for each in server.requests if each.status == 200]
+        (cut_off,) = [each for each in served if each.output_tokens == agent.SHORT_TOKENS]
+        assert sums(flow) == (
+            len(served),
+            sum(each.input_tokens for each in served),
+            sum(each.cached_tokens for each in served),
+            sum(each.output_tokens for each in served),
+        )
+        used = {name.removeprefix("pocketflow.usage."): value for name, value in flow.attributes.items()}
+        assert used["cost_usd"] == pytest.approx(sum(map(cost, served)), rel=1e-9)
+        assert used["models"] == ["gpt-4o-mini", "gpt-4o", UNPRICED_MODEL]
+        assert (used["unpriced_calls"], used["unpriced_models"]) == (6, [UNPRICED_MODEL])
+        assert used["retry.total_tokens"] == cut_off.input_tokens + cut_off.output_tokens
+        assert used["retry.cost_usd"] == pytest.approx(cost(cut_off), rel=1e-9)
+        visits = [span for span in trace.spans if span.name.startswith("invoke_node ")]
+        assert [(span.name.removeprefix("invoke_node "), *sums(span)) for span in visits] == VISITS
 
     @pytest.mark.parametrize(
         ("question", "answer"),

@@ -28,6 +28,19 @@ with open(os.environ["STORE_FILE"], "w") as file:
 """
 
 
+def usage_lines(trace: Trace) -> str:
+    """What the flows, nodes and items of a trace tell of calls: how many, tokens read and written, and their cost."""
+    names = ("calls", "input_tokens", "output_tokens", "cost_usd")
+    told = [
+        (span.name, *(span.attributes[f"pocketflow.usage.{name}"] for name in names))
+        for span in trace.spans
+        if "pocketflow.usage.calls" in span.attributes and span.name != "attempt"
+    ]
+    return "\n".join(
+        f"{name}: {calls}, {read} + {written} tokens, ${usd:.8f}" for name, calls, read, written, usd in told
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """An example, what it is given to read, and what its traces must look like."""
@@ -36,6 +49,8 @@ class Case:
     outlines: str
     """Those of its traces, in the order they started or sorted, an empty line between them."""
     stdin: str = ""
+    usage: str = ""
+    """What its traces tell of calls of models, likewise."""
     visits: bool = True
     without: tuple[str, ...] = ()
     order: Callable[[str], str] | None = None
@@ -45,39 +60,55 @@ class Case:
         told = [outline(trace, visits=self.visits, without=self.without) for trace in traces if self.only(trace)]
         return told if self.order is None else sorted(told, key=self.order)
 
+    def usage_in(self, traces: list[Trace]) -> list[str]:
+        told = [lines for trace in traces if (lines := usage_lines(trace))]
+        return told if self.order is None else sorted(told, key=self.order)
+
     @property
     def expected(self) -> list[str]:
         return self.outlines.strip().split("\n\n")
 
+    @property
+    def expected_usage(self) -> list[str]:
+        return self.usage.strip().split("\n\n") if self.usage else []
+
 
 AGENT = """
-invoke_workflow Flow -> default +answer ~messages,search_engine,stats
-  invoke_node Decide #1 -> search -> Search +tool_input ~messages,stats
+invoke_workflow Flow -> default +answer ~messages,search_engine,stats,usage
+  invoke_node Decide #1 -> search -> Search +tool_input ~messages,stats,usage
     attempt 1
+      chat gpt-4o-mini
   invoke_node Search #1 -> default -> Decide ~messages,search_engine,stats
     attempt 1
-  invoke_node Decide #2 -> search -> Search ~messages,stats,tool_input
+  invoke_node Decide #2 -> search -> Search ~messages,stats,tool_input,usage
     attempt 1
+      chat gpt-4o-mini
   invoke_node Search #2 -> default -> Decide ~messages,search_engine,stats
     attempt 1
-  invoke_node Decide #3 -> calculate -> Calculate ~messages,stats,tool_input
+  invoke_node Decide #3 -> calculate -> Calculate ~messages,stats,tool_input,usage
     attempt 1
+      chat gpt-4o-mini
   invoke_node Calculate #1 -> default -> Decide ~messages,stats
-  invoke_node Decide #4 -> search -> Search ~messages,stats,tool_input
+  invoke_node Decide #4 -> search -> Search ~messages,stats,tool_input,usage
     attempt 1
+      chat gpt-4o-mini
   invoke_node Search #3 -> default -> Decide attempts=2 ~messages,search_engine,stats
     attempt 1 TimeoutError
     attempt 2
-  invoke_node Decide #5 -> search -> Search ~messages,stats,tool_input
+  invoke_node Decide #5 -> search -> Search ~messages,stats,tool_input,usage
     attempt 1
+      chat gpt-4o-mini
   invoke_node Search #4 -> default -> Decide ~messages,search_engine,stats
     attempt 1
-  invoke_node Decide #6 -> calculate -> Calculate ~messages,stats,tool_input
+  invoke_node Decide #6 -> calculate -> Calculate ~messages,stats,tool_input,usage
     attempt 1
+      chat gpt-4o-mini
   invoke_node Calculate #2 -> default -> Decide ~messages,stats
-  invoke_node Decide #7 -> answer -> Answer ~messages,stats,tool_input
+  invoke_node Decide #7 -> answer -> Answer ~messages,stats,tool_input,usage
     attempt 1
-  invoke_node Answer #1 -> default +answer -tool_input
+      chat gpt-4o-mini
+  invoke_node Answer #1 -> default +answer ~usage -tool_input
+    chat gpt-4o-mini
 """
 
 MAP_REDUCE = """
@@ -86,17 +117,22 @@ invoke_workflow Flow -> default +causes,digest,reports ~incidents,totals,unreada
   invoke_node ReadReports batch #1 -> default -> AddUp items=5 ~incidents,unreadable
     item 0
       attempt 1
+        chat gpt-4o-mini
     item 1
       attempt 1
+        chat gpt-4o-mini
     item 2 attempts=2 fallback
       attempt 1 json.decoder.JSONDecodeError
       attempt 2 json.decoder.JSONDecodeError
     item 3
       attempt 1
+        chat gpt-4o-mini
     item 4
       attempt 1
+        chat gpt-4o-mini
   invoke_node AddUp #1 -> default -> WriteDigest +causes ~totals
   invoke_node WriteDigest #1 -> default +digest
+    chat gpt-4o-mini
 """
 
 NESTED_FLOWS = """
@@ -207,6 +243,7 @@ invoke_workflow Flow -> default +jobs ~brief,counts,pages
   invoke_node CountJobs #1 -> hiring -> SummarizeNews +jobs ~counts
   invoke_node SummarizeNews #1 -> default -> Finish ~brief
     attempt 1
+      chat gpt-4o-mini
   invoke_node Finish #1 -> default ~brief
 
 invoke_workflow Flow -> default +jobs ~brief,counts,pages
@@ -214,6 +251,7 @@ invoke_workflow Flow -> default +jobs ~brief,counts,pages
   invoke_node CountJobs #1 -> hiring -> SummarizeNews +jobs ~counts
   invoke_node SummarizeNews #1 -> default -> Finish ~brief
     attempt 1
+      chat gpt-4o-mini
   invoke_node Finish #1 -> default ~brief
 
 invoke_workflow Flow -> default +jobs ~brief,counts,pages
@@ -221,6 +259,7 @@ invoke_workflow Flow -> default +jobs ~brief,counts,pages
   invoke_node CountJobs #1 -> quiet -> SummarizeAll +jobs ~counts
   invoke_node SummarizeAll #1 -> default -> Finish ~brief
     attempt 1
+      chat gpt-4o-mini
   invoke_node Finish #1 -> default ~brief
 """
 
@@ -243,9 +282,43 @@ invoke_workflow Flow -> default +published ~drafts,messages,review
   invoke_node Publish #1 -> default +published
 """
 
+AGENT_USAGE = """
+invoke_workflow Flow: 8, 736 + 178 tokens, $0.00021720
+invoke_node Decide: 1, 47 + 26 tokens, $0.00002265
+invoke_node Decide: 1, 63 + 23 tokens, $0.00002325
+invoke_node Decide: 1, 79 + 24 tokens, $0.00002625
+invoke_node Decide: 1, 88 + 25 tokens, $0.00002820
+invoke_node Decide: 1, 104 + 22 tokens, $0.00002880
+invoke_node Decide: 1, 120 + 24 tokens, $0.00003240
+invoke_node Decide: 1, 129 + 19 tokens, $0.00003075
+invoke_node Answer: 1, 106 + 15 tokens, $0.00002490
+"""
+
+# Both tries of the third item failed after their calls, whose responses went with them.
+MAP_REDUCE_USAGE = """
+invoke_workflow Flow: 5, 207 + 87 tokens, $0.00008325
+invoke_node ReadReports: 4, 155 + 68 tokens, $0.00006405
+item: 1, 40 + 18 tokens, $0.00001680
+item: 1, 39 + 15 tokens, $0.00001485
+item: 1, 39 + 18 tokens, $0.00001665
+item: 1, 37 + 17 tokens, $0.00001575
+invoke_node WriteDigest: 1, 52 + 19 tokens, $0.00001920
+"""
+
+THREADS_USAGE = """
+invoke_workflow Flow: 1, 25 + 11 tokens, $0.00001035
+invoke_node SummarizeNews: 1, 25 + 11 tokens, $0.00001035
+
+invoke_workflow Flow: 1, 26 + 10 tokens, $0.00000990
+invoke_node SummarizeNews: 1, 26 + 10 tokens, $0.00000990
+
+invoke_workflow Flow: 1, 43 + 9 tokens, $0.00001185
+invoke_node SummarizeAll: 1, 43 + 9 tokens, $0.00001185
+"""
+
 CASES = {
-    "agent_with_tools": Case("agent_with_tools", AGENT),
-    "map_reduce": Case("map_reduce", MAP_REDUCE),
+    "agent_with_tools": Case("agent_with_tools", AGENT, usage=AGENT_USAGE),
+    "map_reduce": Case("map_reduce", MAP_REDUCE, usage=MAP_REDUCE_USAGE),
     "nested_flows": Case("nested_flows", NESTED_FLOWS),
     # Branches overtake each other. `service` is changed in `exec` of several branches at once, so that whose change it
     # is cannot be told.
@@ -253,7 +326,7 @@ CASES = {
     "fastapi_background": Case(
         "fastapi_background", FASTAPI_JOB + FASTAPI_JOB, only=lambda trace: trace.spans[0].name == "POST /jobs"
     ),
-    "threads": Case("threads", THREADS, order=str),
+    "threads": Case("threads", THREADS, usage=THREADS_USAGE, order=str),
     "human_in_the_loop": Case("human_in_the_loop", APPROVED_AT_ONCE),
     "human_in_the_loop, revised": Case("human_in_the_loop", REVISED_ONCE, stdin="make it shorter\ny\n"),
     "human_in_the_loop, revised, then no more lines": Case("human_in_the_loop", REVISED_ONCE, stdin="friendlier"),
@@ -410,6 +483,12 @@ class TestTracingChangesNothing:
         for way in (runs.instrumented_with_console, runs.traced, runs.driven_traced):
             assert re.search(r"\d flows?, \d+ node visits?", way.outcome.stderr)
 
+    def test_usage_is_as_expected_however_it_was_traced(self, runs_of, name):
+        case, runs = CASES[name], runs_of(name)
+
+        for way in runs.with_traces:
+            assert case.usage_in(way.traces) == case.expected_usage
+
     def test_the_trace_is_as_expected_however_it_was_made(self, runs_of, name):
         case, runs = CASES[name], runs_of(name)
 
@@ -441,6 +520,30 @@ class TestReadme:
         assert [(span.name, span.status.message) for span in failed] == [
             ("attempt", "no answer for 'population of Norway'")
         ]
+
+    def test_agent_prompts_grow_and_usage_in_the_store_is_counted_once(self, runs_of, spans):
+        read = [
+            span.attributes["pocketflow.usage.input_tokens"] for span in spans("agent_with_tools", "invoke_node Decide")
+        ]
+        (flow,) = spans("agent_with_tools", "invoke_workflow Flow")
+        stored = json.loads(runs_of("agent_with_tools").driven.store)["usage"]
+
+        assert read == sorted(set(read))
+        assert len(read) == 7
+        assert stored == {
+            "prompt_tokens": flow.attributes["pocketflow.usage.input_tokens"],
+            "completion_tokens": flow.attributes["pocketflow.usage.output_tokens"],
+            "total_tokens": flow.attributes["pocketflow.usage.total_tokens"],
+        }
+
+    def test_map_reduce_items_whose_response_was_returned_have_a_cost(self, spans):
+        items = spans("map_reduce", "item")
+
+        assert [
+            item.attributes["pocketflow.batch.index"]
+            for item in items
+            if "pocketflow.usage.cost_usd" in item.attributes
+        ] == [0, 1, 3, 4]
 
     def test_map_reduce_batch_does_not_fail(self, spans):
         (batch,) = spans("map_reduce", "invoke_node ReadReports")
@@ -529,6 +632,13 @@ class TestReadme:
             assert json.loads(flow.attributes["output.value"])["company"] == company
             (count,) = [span for span in trace.spans if span.name == "invoke_node CountJobs"]
             assert count.attributes["pocketflow.action"] == ("quiet" if company == "birch" else "hiring")
+
+    def test_threads_have_one_call_each_that_the_console_adds_up(self, runs_of, spans):
+        flows = spans("threads", "invoke_workflow Flow")
+        total = sum(flow.attributes["pocketflow.usage.total_tokens"] for flow in flows)
+
+        assert [flow.attributes["pocketflow.usage.calls"] for flow in flows] == [1, 1, 1]
+        assert f"  {total} tok  3 calls" in runs_of("threads").traced.outcome.stderr
 
     def test_threads_load_pages_tells_how_long_exec_took(self, spans):
         loads = spans("threads", "invoke_node LoadPages")

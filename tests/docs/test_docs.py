@@ -22,11 +22,13 @@ from pocketflow_otel import semconv
 from pocketflow_otel.cli.app import app
 from pocketflow_otel.export import otlp
 from pocketflow_otel.llm import clients
+from pocketflow_otel.llm.price_table import PriceTable
 from pocketflow_otel.options import CONTENT_ENV, FIELDS, environment_variable
 
 PAGES = read_pages()
 BLOCKS = [block for page in PAGES for block in page.blocks]
 OTLP_HERE = "localhost:4318"
+KINDS = ("sh", "console", "python", "yaml", "toml")
 SETS_UP = ("pip install ", "uv add ", "docker run ", "python3 dev.py ")
 TROUBLE = re.compile(
     r"Traceback|your program goes on|untraced|ignored|unknown (option|exporter)|Skipping|Failed to export|not traced"
@@ -93,7 +95,7 @@ def attempt(place: Workspace, received: Receiver) -> Callable[[Block, str], Outc
 
 
 def test_every_block_is_of_a_kind_that_is_checked():
-    assert [str(block) for block in BLOCKS if block.kind not in ("sh", "console", "python", "yaml")] == []
+    assert [str(block) for block in BLOCKS if block.kind not in KINDS] == []
 
 
 def test_machine_is_prepared_by_whole_blocks_only():
@@ -154,6 +156,13 @@ def test_configuration_file_takes_effect(block: Block, place: Workspace, attempt
     written = trace.read_text(encoding="utf-8")
     assert '"service.name","value":{"stringValue":"my-agent"}' in written
     assert '"pocketflow.store.value.question"' in written
+
+
+@each(of_kind("toml"))
+def test_price_file_holds_prices(block: Block, place: Workspace):
+    prices = PriceTable.load(place.directory / block.file_name)
+    assert prices.find(None, "my-llama") is not None
+    assert prices.find("vllm", "acme/large") is not None
 
 
 @pytest.mark.parametrize(

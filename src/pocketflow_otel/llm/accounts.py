@@ -144,9 +144,9 @@ class Accounts:
         try:
             from pocketflow_otel.llm.responses import find_usages
 
-            for found in find_usages(value):
-                if not _memory(scope).holds(found.identities):
-                    self._found(scope, found, value, RESULT)
+            told = [found for found in find_usages(value) if not _memory(scope).holds(found.identities)]
+            for found in self._surest_first(scope, told):
+                self._found(scope, found, value, RESULT)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in a result")
 
@@ -162,16 +162,24 @@ class Accounts:
 
             memory = _memory(visit)
             new = [found for key, value in values for found in memory.new_in_store(key, value)]
-            for found in distinct(new):
+            for found in self._surest_first(visit, distinct(new)):
                 if found.usage.response_id is None or found.usage.response_id not in memory.ids:
                     self._found(visit, found, values, STORE)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in the store")
 
+    def _surest_first(self, scope: Any, told: list[Found]) -> list[Found]:
+        """Of several usages those first that are surely of a call: others take whichever is left."""
+        if len(told) < 2:  # noqa: PLR2004 - one has no order
+            return told
+        with self._lock:
+            ledger = _ledger(scope, budgets_of(scope.context))
+            return sorted(told, key=lambda found: not ledger.knows(found.usage))
+
     def _found(self, scope: Any, found: Found, value: Any, writer: str) -> None:
         usage = found.usage
+        now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
-        now = time.time_ns()
         report = Call(usage, usage.model, scope, writer, _started(scope, now), now)
         budgets = budgets_of(scope.context)
         with self._lock:
@@ -204,15 +212,15 @@ class Accounts:
             usage: What it used.
             seconds: How long it took; None where that is not known.
         """
+        now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
-        now = time.time_ns()
         started = now if seconds is None else now - int(seconds * 1e9)
         call = Call(usage, usage.model, scope, _BY_HAND, started, now)
         budgets = budgets_of(context)
         with self._lock:
             ledger = _ledger(scope, budgets) if scope is not None or budgets else Ledger()
             known = ledger.by_id(usage.response_id)
-            if known is not None:
+            if known is not None and _BY_HAND not in known.writers:
                 known.writers.add(_BY_HAND)
                 self._know_better(known, ledger, call, price, budgets)
                 return
@@ -230,8 +238,10 @@ class Accounts:
             spent = scope.sums
             if spent is None:
                 return
+            # What tries inside have spent that failed themselves is noted there already.
+            tokens, cost = spent.total_tokens - spent.retry_total_tokens, spent.cost_usd - spent.retry_cost_usd
             for sums, _ in _around(scope.parent):
-                sums.add_failed(spent.total_tokens, spent.cost_usd)
+                sums.add_failed(tokens, cost)
 
     # Adding up.
 

@@ -3,7 +3,8 @@
 One call of a model is often reported more than once: by an instrumentation and by another one around or inside it, by
 the client library itself, and by the response that the program returns. Reports with the same response id are of one
 call. Where one has no id, reports are of one call if different writers made them, in the same place at the same time,
-with the same counts; or one inside the other, with the same model. A writer reports a call once.
+and at least two of three hold: the counts are the same, the model is, and one is inside the other. A writer reports a
+call once.
 """
 
 from __future__ import annotations
@@ -168,6 +169,10 @@ class Ledger:
         """The call with a response id."""
         return self._by_id.get(response_id) if response_id is not None else None
 
+    def knows(self, usage: Usage) -> bool:
+        """Whether there is a call with the id of a usage, or with its counts."""
+        return usage.response_id in self._by_id or (usage.input_tokens, usage.output_tokens) in self._by_counts
+
     def of_report(self, report: Call, span: SpanOfOthers) -> Call | None:
         """The call that a span's report is of, if it was reported before."""
         known = self.by_id(report.response_id)
@@ -177,15 +182,17 @@ class Ledger:
         # With such a server, parallel items have calls of the same id.
         if known is not None and known.scope is report.scope:
             return known
+        related = [call for call in span.related() if call.scope is report.scope and _may_be_same(call, report)]
         for call in reversed(self._by_counts.get(report.counts, ())):
             if call.ended < report.started:
                 break  # and so have all before it
-            if call.scope is report.scope and call.started <= report.ended and _may_be_same(call, report):
+            if call in related:
                 return call
-        for call in span.related():
-            if call.scope is report.scope and _may_be_same(call, report) and _same_model(call, report):
+            # Calls of several clients at once may well use the same, or tell nothing: their models tell them apart.
+            is_near = call.scope is report.scope and call.started <= report.ended
+            if is_near and _may_be_same(call, report) and _same_model(call, report):
                 return call
-        return known
+        return next((call for call in related if _same_model(call, report)), known)
 
     def of_result(self, report: Call) -> Call | None:
         """The call that a result or a stored value is of, if it was reported before.

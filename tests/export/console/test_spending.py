@@ -122,14 +122,14 @@ NORMAL = """
         ▶ Agent
           ▶ Decide
   400ms     ↻ Decide                  attempt 1 of 3  ValueError: not JSON
-  800ms   ✔ Decide → go               2 attempts  +query  1,204 tok  $0.0042  2 calls
+  800ms   ✔ Decide → go               2 attempts  1,204 tok  $0.0042  2 calls  +query
           ▶ Translate
             ▶ Translate [0]
             ▶ Translate [1]
               ▶ Ask [0]
               ▶ Ask [1]
-  100ms       ✔ Ask [1]               1 item  +text  12.3k tok  $0.012
-  200ms       ✔ Ask [0]               1 item  +text  1,000 tok  ? cost
+  100ms       ✔ Ask [1]               1 item  12.3k tok  $0.012  +text
+  200ms       ✔ Ask [0]               1 item  1,000 tok  ? cost  +text
   200ms   ✔ Translate                 2 iterations  2 visits  13.3k tok  $0.012 + ? cost  2 calls
           ▶ Log
   1.0ms   ✔ Log
@@ -145,7 +145,7 @@ VERBOSE = """
   400ms     ↻ Decide                  attempt 1 of 3  ValueError: not JSON  300 tok  $0.0011
   400ms     · chat gpt-4o
   400ms     ✔ Decide                  attempt 2 of 3  904 tok  $0.0031
-  800ms   ✔ Decide → go               2 attempts  exec 800ms  1,204 tok  $0.0042  2 calls
+  800ms   ✔ Decide → go               2 attempts  1,204 tok  $0.0042  2 calls  exec 800ms
   usage     in 1,100 (cached 400) out 104 (reasoning 60)  gpt-4o  retries $0.0011
             + query
           ▶ Translate

@@ -143,6 +143,9 @@ class Lines:
         visits = attributes.get(semconv.FLOW_VISITS)
         if visits and place.kind is Kind.FLOW:
             yield [(DIM, count(visits, "visit"))]
+        # Before what may be long: a narrow terminal cuts lines off.
+        if self._tells_spending(place):
+            yield from details_of(ending.spending)
         if not self._verbose or place.kind is Kind.FLOW:
             keys = self._keys(attributes)
             if keys:
@@ -154,8 +157,6 @@ class Lines:
                 yield [(DIM, f"{stream.rpartition('.')[2]} {lines}, {size(amount)}")]
         if self._verbose:
             yield from _phases(attributes)
-        if self._tells_spending(place):
-            yield from details_of(ending.spending)
 
     def _tells_spending(self, place: Place) -> bool:
         if self._verbosity is Verbosity.MINIMAL:
