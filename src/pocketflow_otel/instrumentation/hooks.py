@@ -17,6 +17,7 @@ from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import budgeting
 from pocketflow_otel.instrumentation.flows import FlowRun
+from pocketflow_otel.instrumentation.graph import own_name
 from pocketflow_otel.instrumentation.patching import ClassPatcher, HookFactory, Method
 from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orchestration, Scope, Trial
 from pocketflow_otel.instrumentation.sdk_spans import SdkSpans
@@ -110,7 +111,7 @@ class Hooks:
             return None
         store = args[0] if args else kwargs.get("shared")
         visit: Visit = (FlowRun if info.is_flow else Visit)(tracing, owner, instance, info, parent, store)
-        if BUDGETS in around and not (parent is None and info.is_flow):
+        if BUDGETS in around and _is_visit(parent, info) and (visit.place.is_plain or _is_outermost(owner, instance)):
             budgeting.begin_visit(around, visit.place.name, parent)
         if not visit.place.is_plain:
             return self._begin_selected(visit, parent, around)
@@ -122,8 +123,8 @@ class Hooks:
     def _begin_untraced(self, owner: type, instance: Any, parent: Any, around: Context) -> Dormant:
         """Begins what is not traced; budgets hold there as well."""
         info = self._tracing.classes.info(type(instance))
-        if BUDGETS in around and not (parent is None and info.is_flow):
-            budgeting.begin_visit(around, info.name, parent)
+        if BUDGETS in around and _is_visit(parent, info):
+            budgeting.begin_visit(around, self._tracing.safe(own_name(instance, info.name)), parent)
         return _dormant(self._tracing, parent, around, owner, instance)
 
     def _begin_selected(self, visit: Visit, parent: Any, around: Context) -> Scope | None:
@@ -253,7 +254,15 @@ def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
             raise
         if not inspect.iscoroutine(promise):
             return promise
-        return _async_hook(begin, owner, lambda *_, **__: awaiting(promise))(self, *args, **kwargs)
+
+        def begin_or_close(*called: Any) -> Any:
+            try:
+                return begin(*called)
+            except BudgetExceeded:
+                promise.close()  # or Python warns that it was never awaited
+                raise
+
+        return _async_hook(begin_or_close, owner, lambda *_, **__: awaiting(promise))(self, *args, **kwargs)
 
     return method
 
@@ -263,11 +272,22 @@ def _fail(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _
     try:
         scope = begin(owner, instance, args, kwargs)
     except BudgetExceeded:
-        raise
+        return  # the program's own error goes before
     except Exception:  # noqa: BLE001 - the guard decides
         scope = _not_begun()
     if scope is not None:
         scope.fail(error)
+
+
+def _is_visit(parent: Any, info: ClassInfo) -> bool:
+    """Whether what begins is a visit: a flow that is run rather than visited is none, but its nodes are."""
+    return not info.is_flow or type(parent) is Orchestration or (type(parent) is Dormant and parent.is_flow)
+
+
+def _is_outermost(owner: type, instance: Any) -> bool:
+    """Whether no class before this one defines the method: of a node that has no scope the hooks begin each time."""
+    definers = (cls for cls in type.mro(type(instance)) if not {"_run", "_run_async"}.isdisjoint(cls.__dict__))
+    return next(definers, None) is owner
 
 
 def _reached_by_super(scope: Any, owner: type, instance: Any) -> bool:

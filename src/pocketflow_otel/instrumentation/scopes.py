@@ -63,6 +63,7 @@ class Scope:
         ledger: Those calls, where it is a visit; ``keeps_ledger`` says so.
         memory: What is remembered of them, where no scope is around it.
         failed_try: Whether it was a try that failed.
+        is_silent: Whether nothing inside is told of.
     """
 
     # Made and read at every visit: the interpreter is quickest with slots, and slowest with defaults in the class.
@@ -83,6 +84,7 @@ class Scope:
         "sums",
         "tracing",
     )  # fmt: skip
+    is_silent = False
     keeps_ledger = False
     failed_try = False
 
@@ -247,12 +249,18 @@ def _is_within(scope: Any, around: Scope) -> bool:
 class Dormant(Scope):
     """Nothing inside is traced: it was excluded or suppressed, or there is no provider."""
 
+    is_silent = True
     __slots__ = ("_node",)
 
     def __init__(self, tracing: Tracing, parent: Scope | None, owner: type | None, node: Any) -> None:
         super().__init__(tracing, parent)
         self.owner = owner
         self._node = node
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it is a flow that is left out, and so what begins directly inside is visited by it."""
+        return self._node is not None and self.tracing.classes.info(type(self._node)).is_flow
 
     def is_same_visit(self, owner: type, node: Any) -> bool:
         """Whether a method is part of the visit that this begins with: reached through ``super()``."""

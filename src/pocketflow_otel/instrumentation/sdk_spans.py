@@ -68,7 +68,7 @@ class SdkSpans:
     def _start_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
         def start(span: Any, start_time: int | None = None, parent_context: Context | None = None) -> None:
             try:
-                if span.instrumentation_scope.name != _OURS:
+                if span.instrumentation_scope.name != _OURS and self._active:
                     self._begins(span, parent_context)
             except Exception:  # noqa: BLE001 - the guard decides
                 guard.caught("noting where a span begins")
@@ -91,10 +91,11 @@ class SdkSpans:
         context = parent_context if parent_context is not None else otel_context.get_current()
         session = session_attributes(context)
         if session:
-            span.set_attributes(session)
+            # What a span says itself goes before: others know conversations by ids of their own.
+            span.set_attributes({name: value for name, value in session.items() if name not in span.attributes})
         scope = context.get(SCOPE)
         budgets: Any = context.get(BUDGETS) or ()
-        if (scope is None and not budgets) or not self._active:
+        if scope is None and not budgets:
             return
         parent = span.parent
         around = self._open.get(parent.span_id) if parent is not None else None

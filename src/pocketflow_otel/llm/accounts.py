@@ -318,7 +318,7 @@ class Accounts:
 
     def _tell(self, call: Call, context: Any, started: int, seconds: float | None) -> None:
         """Makes the span of a call that only we know of."""
-        if call.usage is None:
+        if call.usage is None or (call.scope is not None and call.scope.is_silent):
             return
         attributes = call_attributes(call)
         span = self._start_call(f"{semconv.SPAN_CHAT} {call.model or _UNNAMED}", attributes, context, started)
