@@ -92,7 +92,7 @@ class Tracing:
         self.options = options
         self.start_span = tracer.start_span
         self.metrics = instruments
-        self.accounts = Accounts(self._start_call, instruments, self._prices)
+        self.accounts = Accounts(self._start_call, instruments, self._prices, self.safe)
         self.limits = Limits(*options.limits)
         self.classes = Classes()
         self.selection = Selection(options.include, options.exclude, options.detailed)

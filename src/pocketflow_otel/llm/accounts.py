@@ -54,15 +54,23 @@ class Accounts:
         start_call: Starts the span of a call that nobody else has one of.
         metrics: Records what calls used and cost.
         make_prices: Makes the prices, when the first call is to be priced.
+        clean: Makes a name fit to be shown.
 
     Attributes:
         writers: Instrumentation scopes whose spans have reported calls.
     """
 
-    def __init__(self, start_call: StartCall, metrics: CallMetrics, make_prices: Callable[[], Prices]) -> None:
+    def __init__(
+        self,
+        start_call: StartCall,
+        metrics: CallMetrics,
+        make_prices: Callable[[], Prices],
+        clean: Callable[[str], str],
+    ) -> None:
         self._start_call = start_call
         self._metrics = metrics
         self._make_prices = make_prices
+        self._clean = clean
         self._prices: Prices | None = None
         self._warming = False
         self.writers: set[str] = set()
@@ -111,7 +119,7 @@ class Accounts:
         if not told.is_call and span.covered:
             return
         model = told.usage.model if told.usage is not None else _model_in(attributes)
-        report = Call(told.usage, model, span.scope, writer, *times)
+        report = Call(told.usage, self._shown(model, span.scope), span.scope, writer, *times)
         price = self._price(told.usage)
         with self._lock:
             ledger = _ledger(span.scope, span.budgets)
@@ -180,7 +188,7 @@ class Accounts:
         usage = found.usage
         now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
-        report = Call(usage, usage.model, scope, writer, _started(scope, now), now)
+        report = Call(usage, self._shown(usage.model, scope), scope, writer, _started(scope, now), now)
         budgets = budgets_of(scope.context)
         with self._lock:
             ledger = _ledger(scope, budgets)
@@ -215,7 +223,7 @@ class Accounts:
         now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
         started = now if seconds is None else now - int(seconds * 1e9)
-        call = Call(usage, usage.model, scope, _BY_HAND, started, now)
+        call = Call(usage, self._shown(usage.model, scope), scope, _BY_HAND, started, now)
         budgets = budgets_of(context)
         with self._lock:
             ledger = _ledger(scope, budgets) if scope is not None or budgets else Ledger()
@@ -320,40 +328,43 @@ class Accounts:
         """Makes the span of a call that only we know of."""
         if call.usage is None or (call.scope is not None and call.scope.is_silent):
             return
-        attributes = call_attributes(call)
+        attributes = self._call_attributes(call, call.usage)
         span = self._start_call(f"{semconv.SPAN_CHAT} {call.model or _UNNAMED}", attributes, context, started)
         span.end(call.ended)
         names: dict[str, str] = {name: attributes[name] for name in _METRIC_NAMES if name in attributes}
         self._metrics.call_told(call.usage, seconds, names)
 
+    def _call_attributes(self, call: Call, usage: Usage) -> dict[str, Any]:
+        """What the span of a call tells, under the conventions' names."""
+        told: dict[str, Any] = {
+            semconv.OPERATION_NAME: semconv.OPERATION_CHAT,
+            semconv.PROVIDER_NAME: self._shown(usage.provider, call.scope),
+            semconv.REQUEST_MODEL: call.model,
+            semconv.RESPONSE_ID: self._shown(usage.response_id, call.scope),
+            semconv.CALL_INPUT_TOKENS: usage.input_tokens,
+            semconv.CALL_OUTPUT_TOKENS: usage.output_tokens,
+            semconv.CALL_CACHE_READ_TOKENS: usage.cached_input_tokens,
+            semconv.CALL_CACHE_WRITE_TOKENS: usage.cache_write_tokens,
+            semconv.CALL_REASONING_TOKENS: usage.reasoning_tokens,
+        }
+        if call.price is not None:
+            told |= {
+                semconv.CALL_COST: call.price.usd,
+                semconv.OPERATION_COST: call.price.usd,
+                semconv.PRICE_SOURCE: call.price.source,
+                semconv.PRICE_AS_OF: call.price.as_of,
+            }
+        return {name: value for name, value in told.items() if value}
+
+    def _shown(self, name: str | None, scope: Any) -> str | None:
+        """A name that a program or another tool gave, as a span may tell it: masked, and cut where it is long."""
+        if name is None:
+            return None
+        shown = self._clean(name)
+        return str(scope.seen.mask(shown)) if scope is not None and scope.seen.known else shown
+
 
 _METRIC_NAMES: Final = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
-
-
-def call_attributes(call: Call) -> dict[str, Any]:
-    """What the span of a call tells, under the conventions' names."""
-    usage = call.usage
-    if usage is None:
-        return {}
-    told: dict[str, Any] = {
-        semconv.OPERATION_NAME: semconv.OPERATION_CHAT,
-        semconv.PROVIDER_NAME: usage.provider,
-        semconv.REQUEST_MODEL: call.model,
-        semconv.RESPONSE_ID: usage.response_id,
-        semconv.CALL_INPUT_TOKENS: usage.input_tokens,
-        semconv.CALL_OUTPUT_TOKENS: usage.output_tokens,
-        semconv.CALL_CACHE_READ_TOKENS: usage.cached_input_tokens,
-        semconv.CALL_CACHE_WRITE_TOKENS: usage.cache_write_tokens,
-        semconv.CALL_REASONING_TOKENS: usage.reasoning_tokens,
-    }
-    if call.price is not None:
-        told |= {
-            semconv.CALL_COST: call.price.usd,
-            semconv.OPERATION_COST: call.price.usd,
-            semconv.PRICE_SOURCE: call.price.source,
-            semconv.PRICE_AS_OF: call.price.as_of,
-        }
-    return {name: value for name, value in told.items() if value}
 
 
 class Memory:
