@@ -198,6 +198,11 @@ SCOPE: Final = otel_context.create_key("pocketflow-scope")
 _tracings: Final[weakref.WeakSet[Tracing]] = weakref.WeakSet()
 
 
+def _before_fork() -> None:
+    for tracing in list(_tracings):
+        tracing.accounts.before_fork()
+
+
 def _after_fork() -> None:
     for tracing in list(_tracings):
         tracing.after_fork()
@@ -205,4 +210,4 @@ def _after_fork() -> None:
 
 # A registration can't be taken back, so there is one, which holds nothing alive.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _BY_HAND: Final = "the program"
 _MOST_REMEMBERED: Final = 4096
+_LONGEST_LOAD: Final = 5.0
+"""Seconds."""
 _MOST_STORED: Final = 8
 _UNNAMED: Final = "unknown"
 
@@ -72,9 +74,14 @@ class Accounts:
         self._make_prices = make_prices
         self._clean = clean
         self._prices: Prices | None = None
-        self._warming = False
+        self._loading: threading.Thread | None = None
         self.writers: set[str] = set()
         self._lock = threading.RLock()
+
+    def before_fork(self) -> None:
+        """Waits for prices that are being loaded: a child would wait for their modules, and nobody loads them there."""
+        if self._loading is not None and self._loading.is_alive():
+            self._loading.join(_LONGEST_LOAD)
 
     def after_fork(self) -> None:
         """Starts anew in a child, where the lock may be held by a thread that is not there."""
@@ -82,7 +89,7 @@ class Accounts:
 
     def flow_began(self) -> None:
         """Prepares for calls to come, where the program has imported a client that makes them."""
-        if self._warming:
+        if self._loading is not None:
             return
         from pocketflow_otel.llm import clients
 
@@ -93,7 +100,7 @@ class Accounts:
 
     def span_began(self, scope: Any, budgets: Any, around: SpanOfOthers | None, attributes: Mapping[str, Any]) -> Any:
         """Notes where a span begins that others may report a call by."""
-        if not self._warming and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
+        if self._loading is None and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
             self._warm_up()
         return SpanOfOthers(scope, budgets, around)
 
@@ -313,8 +320,8 @@ class Accounts:
 
     def _warm_up(self) -> None:
         # A call takes longer than it takes to load the prices: they are there when it has ended.
-        self._warming = True
-        threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True).start()
+        self._loading = threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True)
+        self._loading.start()
 
     def _load_prices(self) -> None:
         try:
