@@ -14,6 +14,7 @@ from pocketflow_otel.capture.secret_shapes import find_shapes
 from pocketflow_otel.capture.secret_values import MASK, Span, compiled, merged, replaced, words
 from pocketflow_otel.capture.seen import LONGEST, SeenSecrets
 from pocketflow_otel.capture.text_classes import classify
+from pocketflow_otel.late import importing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -207,7 +208,8 @@ def _decoded(secret: str) -> Iterator[str]:
     if len(secret) > LONGEST:
         return
     if "%" in secret:
-        from urllib.parse import unquote
+        with importing:
+            from urllib.parse import unquote
 
         yield unquote(secret)
     while "\\" in secret:

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.capture.secret_values import MASK, Span, compiled, is_placeholder, replaced, words
+from pocketflow_otel.late import importing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,8 @@ def _whole_word(spelling: str) -> str:
 def _spellings(text: str) -> tuple[str, ...]:
     if compiled(_PLAIN).fullmatch(text):
         return (text,)
-    from urllib.parse import quote, quote_plus
+    with importing:
+        from urllib.parse import quote, quote_plus
 
     escaped = json.dumps(text)[1:-1]
     unescaped = json.dumps(text, ensure_ascii=False)[1:-1]

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel import semconv
+from pocketflow_otel.capture.reading import read_store
 from pocketflow_otel.instrumentation import content, graph
 from pocketflow_otel.instrumentation.places import Places
 from pocketflow_otel.instrumentation.store_delta import FlowDelta, StoreDelta
@@ -53,6 +54,7 @@ class FlowRun(Visit):
         content.remember(self, self.attributes.get("params"))
         if self.orchestration is None:
             self.tracing.accounts.flow_began()
+            self.tracing.accounts.store_given(self, read_store(self.store) or {})
             content.remember(self, self.store)
             self.tell_at_once(self._graph_attributes())
         if self.place.policy.io is not None:

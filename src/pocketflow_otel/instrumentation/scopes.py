@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from pocketflow_otel.capture.seen import SeenSecrets
-    from pocketflow_otel.llm.accounts import Memory
     from pocketflow_otel.llm.ledger import Ledger
+    from pocketflow_otel.llm.memory import Memory
     from pocketflow_otel.llm.sums import Sums
 
 _MAX_MESSAGE: Final = 2048

@@ -19,6 +19,7 @@ from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
 from pocketflow_otel.instrumentation.attribution import StoreWatches
 from pocketflow_otel.instrumentation.classes import Classes
 from pocketflow_otel.instrumentation.selection import Level, Selection
+from pocketflow_otel.late import importing
 from pocketflow_otel.llm.accounts import Accounts
 from pocketflow_otel.options import ContentMode, Options
 from pocketflow_otel.sessions import SESSION, session_attributes, session_of_baggage
@@ -134,7 +135,8 @@ class Tracing:
     def enabled(self) -> bool:
         """Whether the program has not suppressed instrumentation here."""
         # Asked where a flow begins, and imported there: it brings much along.
-        from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+        with importing:
+            from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
         return bool(is_instrumentation_enabled())
 
@@ -198,11 +200,6 @@ SCOPE: Final = otel_context.create_key("pocketflow-scope")
 _tracings: Final[weakref.WeakSet[Tracing]] = weakref.WeakSet()
 
 
-def _before_fork() -> None:
-    for tracing in list(_tracings):
-        tracing.accounts.before_fork()
-
-
 def _after_fork() -> None:
     for tracing in list(_tracings):
         tracing.after_fork()
@@ -210,4 +207,4 @@ def _after_fork() -> None:
 
 # A registration can't be taken back, so there is one, which holds nothing alive.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_after_fork)

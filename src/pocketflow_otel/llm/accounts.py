@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pocketflow_otel import semconv
 from pocketflow_otel.budgets import budgets_of
 from pocketflow_otel.capture.containers import SCALARS
 from pocketflow_otel.guard import guard
+from pocketflow_otel.late import importing
 from pocketflow_otel.llm.ledger import RESULT, STORE, Call, Ledger, SpanOfOthers
+from pocketflow_otel.llm.memory import Memory
 from pocketflow_otel.llm.sums import Sums
-from pocketflow_otel.llm.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,12 +27,10 @@ if TYPE_CHECKING:
     from pocketflow_otel.budgets import Budget
     from pocketflow_otel.llm.prices import Price, Prices
     from pocketflow_otel.llm.responses import Found
+    from pocketflow_otel.llm.usage import Usage
 
 _BY_HAND: Final = "the program"
-_MOST_REMEMBERED: Final = 4096
-_LONGEST_LOAD: Final = 5.0
-"""Seconds."""
-_MOST_STORED: Final = 8
+_MOST_GIVEN: Final = 256
 _UNNAMED: Final = "unknown"
 
 
@@ -74,14 +74,9 @@ class Accounts:
         self._make_prices = make_prices
         self._clean = clean
         self._prices: Prices | None = None
-        self._loading: threading.Thread | None = None
+        self._is_warm = False
         self.writers: set[str] = set()
         self._lock = threading.RLock()
-
-    def before_fork(self) -> None:
-        """Waits for prices that are being loaded: a child would wait for their modules, and nobody loads them there."""
-        if self._loading is not None and self._loading.is_alive():
-            self._loading.join(_LONGEST_LOAD)
 
     def after_fork(self) -> None:
         """Starts anew in a child, where the lock may be held by a thread that is not there."""
@@ -89,9 +84,10 @@ class Accounts:
 
     def flow_began(self) -> None:
         """Prepares for calls to come, where the program has imported a client that makes them."""
-        if self._loading is not None:
+        if self._is_warm:
             return
-        from pocketflow_otel.llm import clients
+        with importing:
+            from pocketflow_otel.llm import clients
 
         if any(client.module in sys.modules for client in clients.CLIENTS):
             self._warm_up()
@@ -100,7 +96,7 @@ class Accounts:
 
     def span_began(self, scope: Any, budgets: Any, around: SpanOfOthers | None, attributes: Mapping[str, Any]) -> Any:
         """Notes where a span begins that others may report a call by."""
-        if self._loading is None and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
+        if not self._is_warm and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
             self._warm_up()
         return SpanOfOthers(scope, budgets, around)
 
@@ -116,7 +112,8 @@ class Accounts:
             times: When it started and ended, in nanoseconds since the epoch.
             failed: Whether its status is an error: such a call counts only if it reported usage.
         """
-        from pocketflow_otel.llm.conventions import span_usage
+        with importing:
+            from pocketflow_otel.llm.conventions import span_usage
 
         told = span_usage(attributes, writer)
         if told is None or (told.usage is None and (failed or not told.is_call)):
@@ -157,9 +154,10 @@ class Accounts:
         if type(value) in SCALARS:
             return
         try:
-            from pocketflow_otel.llm.responses import find_usages
+            with importing:
+                from pocketflow_otel.llm.responses import find_usages
 
-            told = [found for found in find_usages(value) if not _memory(scope).holds(found.identities)]
+            told = [found for found in find_usages(value) if not _memory(scope).holds(found)]
             for found in self._surest_first(scope, told):
                 self._found(scope, found, value, RESULT)
         except Exception:  # noqa: BLE001 - the guard decides
@@ -173,13 +171,26 @@ class Accounts:
             values: Keys of the store, with their new values. Of a list the newest items are looked at.
         """
         try:
-            from pocketflow_otel.llm.responses import distinct
+            with importing:
+                from pocketflow_otel.llm.responses import distinct
 
             memory = _memory(visit)
             new = [found for key, value in values for found in memory.new_in_store(key, value)]
             for found in self._surest_first(visit, distinct(new)):
                 if found.usage.response_id is None or found.usage.response_id not in memory.ids:
                     self._found(visit, found, values, STORE)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("looking for usage in the store")
+
+    def store_given(self, flow: Any, store: Mapping[Any, Any]) -> None:
+        """Looks at what an outermost flow's store holds at the start: calls of an earlier run are not this one's."""
+        try:
+            memory = _memory(flow)
+            held = ((key, value) for key, value in store.items() if type(value) not in SCALARS)
+            with importing:
+                for key, value in islice(held, _MOST_GIVEN):
+                    for found in memory.new_in_store(self._clean(key), value):
+                        memory.note(found.usage.response_id)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in the store")
 
@@ -308,7 +319,8 @@ class Accounts:
         if usage is None:
             return None
         try:
-            return self._known_prices().price(usage)
+            with importing:
+                return self._known_prices().price(usage)
         except Exception:  # noqa: BLE001 - the guard decides; a call without a price is told to have none
             guard.caught("pricing a call")
             return None
@@ -320,12 +332,13 @@ class Accounts:
 
     def _warm_up(self) -> None:
         # A call takes longer than it takes to load the prices: they are there when it has ended.
-        self._loading = threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True)
-        self._loading.start()
+        self._is_warm = True
+        threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True).start()
 
     def _load_prices(self) -> None:
         try:
-            self._known_prices().warm_up()
+            with importing:
+                self._known_prices().warm_up()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("loading prices")
 
@@ -372,69 +385,6 @@ class Accounts:
 
 
 _METRIC_NAMES: Final = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
-
-
-class Memory:
-    """What is remembered of calls for as long as an outermost flow runs: answers are kept, and stored again.
-
-    Attributes:
-        ids: Response ids of the calls counted, the last 4096.
-        stored: The usages found under each key of the store, as they were when it last changed.
-    """
-
-    __slots__ = ("ids", "stored")
-
-    def __init__(self) -> None:
-        self.ids: dict[str, None] = {}
-        self.stored: dict[str, list[Found]] = {}
-
-    def note(self, response_id: str | None) -> None:
-        """Remembers the id of a call that was counted."""
-        if response_id is None:
-            return
-        self.ids[response_id] = None
-        if len(self.ids) > _MOST_REMEMBERED:
-            del self.ids[next(iter(self.ids))]
-
-    def new_in_store(self, key: str, value: Any) -> list[Found]:
-        """The usages in a key's new value that were not there before."""
-        from pocketflow_otel.llm.responses import find_usages
-
-        before = self.stored.pop(key, [])
-        found = find_usages(value, most=_MOST_STORED)
-        # Another key may hold the same object, and have been looked at later.
-        known = [held for others in self.stored.values() for held in others] + before if found else []
-        if found and len(self.stored) < _MOST_REMEMBERED:
-            self.stored[key] = found
-        return [new for each in found if (new := grown_since(known, each)) is not None]
-
-    def holds(self, identities: tuple[int, ...]) -> bool:
-        """Whether an object stands in the store, and so was looked at when it was put there."""
-        return any(identity in found.identities for held in self.stored.values() for found in held
-                   for identity in identities)  # fmt: skip
-
-
-def grown_since(known: Sequence[Found], found: Found) -> Found | None:
-    """What a usage in the store tells that is new.
-
-    Programs add up what they use in one dict: then it is by how much it grew.
-
-    Args:
-        known: What stood under the same key before.
-        found: What stands there now.
-    """
-    for before in known:
-        old, new = before.usage, found.usage
-        if set(before.identities).isdisjoint(found.identities):
-            continue
-        growth = {name: getattr(new, name) - getattr(old, name) for name in _COUNTS}
-        if min(growth.values()) < 0 or not growth["input_tokens"] + growth["output_tokens"]:
-            return None
-        return found._replace(usage=replace(new, response_id=None, cost_usd=None, **growth), identities=())
-    return found
-
-
-_COUNTS: Final = tuple(field.name for field in fields(Usage) if field.type == "int")
 
 
 def _memory(scope: Any) -> Memory:

@@ -101,10 +101,12 @@ class Found(NamedTuple):
         usage: What was used.
         identities: The ``id()`` of the response and of its usage object; of the latter alone where nothing else told.
             They tell one call that is met twice, for as long as the program keeps the objects.
+        source: The object that the counts stand in. Who keeps it knows it again, whatever the program does.
     """
 
     usage: Usage
     identities: tuple[int, ...]
+    source: Any = None
 
 
 class _Step(NamedTuple):
@@ -176,7 +178,7 @@ def _find(value: Any, places: Sequence[str]) -> Found | None:
 def _search(steps: tuple[_Step, ...], places: Sequence[str]) -> Found | None:
     usage = _read(steps)
     if usage is not None:
-        return Found(usage, _identities(steps))
+        return Found(usage, _identities(steps), steps[-1].value)
     if len(steps) > _DEEPEST:
         return None
     outer = steps[-1].members
@@ -289,4 +291,4 @@ def _joined(one: Found, other: Found) -> Found:
     usage, rest = sorted((one.usage, other.usage), key=lambda usage: usage.total_tokens, reverse=True)
     if usage.cost_usd is None:
         usage = replace(usage, cost_usd=rest.cost_usd)
-    return Found(usage, tuple(dict.fromkeys((*one.identities, *other.identities))))
+    return Found(usage, tuple(dict.fromkeys((*one.identities, *other.identities))), one.source)
