@@ -229,6 +229,51 @@ def flows(draw: st.DrawFn, *, kinds: tuple[str, ...], depth: int, parallel: bool
     )
 
 
+_CHAT: Final = Ask()
+_SILENT: Final = Ask(stream=True, include_usage=False)
+_EMBED: Final = Ask(operation="embeddings", model="embedding-imaginary")
+_GOOGLE_EMBED: Final = Ask(vendor="google", operation="embeddings", model="gemini-embedding-imaginary")
+_CLAUDE: Final = Ask(vendor="anthropic", model="claude-imaginary")
+_GEMINI: Final = Ask(vendor="google", model="gemini-2.5-flash", stream=True)
+
+ALIKE: Final = named(
+    Flow(
+        "AsyncFlow",
+        (
+            Node("AsyncNode", tries=(Step((_CHAT, _CHAT, _CLAUDE, _GEMINI, _EMBED), "gather"),), returns="list"),
+            Node("AsyncNode", tries=(Step((_SILENT, _SILENT, _GOOGLE_EMBED, _GOOGLE_EMBED), "threads"),)),
+            Node("Node", tries=(Step((_EMBED, _EMBED, _CLAUDE)),), returns="dict", stores="usage", back=1),
+            Node("BatchNode", tries=(Step((_EMBED, _CHAT)),), returns="list", stores="usage", items=3),
+            Node("AsyncParallelBatchNode", tries=(Step((_CHAT, _CLAUDE), "gather"),), returns="list", stores="dump"),
+        ),
+    )
+)
+"""Calls that hardly anything tells apart: at once, in turn, in visit after visit; some of which tell no usage."""
+
+IN_VAIN: Final = named(
+    Flow(
+        "BatchFlow",
+        (
+            Node(
+                "Node",
+                tries=(Step((_CHAT, _SILENT), raises=True), Step((_CLAUDE,), raises=True), Step((_CHAT,))),
+                max_retries=2,
+                fallback=Step((_GEMINI,)),
+                inner=Flow("Flow", (Node("Node", tries=(Step((_CHAT,), raises=True), Step((_CHAT,))), max_retries=2),)),
+            ),
+            Node(
+                "Node",
+                tries=(Step(),),
+                max_retries=2,
+                fallback=Step(),
+                inner=Flow("Flow", (Node("Node", tries=(Step((_CHAT,), raises=True),), max_retries=2),)),
+            ),
+        ),
+    )
+)
+"""Tries that fail after their calls, within tries that fail."""
+
+
 def programs() -> st.SearchStrategy[Flow]:
     """Whole programs."""
     return flows(kinds=(*_SYNC_FLOWS, *_ASYNC_FLOWS), depth=1).map(named)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from fixtures.llm_vendors import VendorServer
 from instrumentation.processes import run_script
 from instrumentation.recording import traced
-from llm.flows import Flow, programs, programs_that_tell
+from llm.flows import ALIKE, IN_VAIN, Flow, programs, programs_that_tell
 from llm.running import Program, sync_clients
 from llm.totals import INSTRUMENTATIONS, assert_totals_are_as_billed, instrumented
 
@@ -43,12 +43,16 @@ def assert_adds_up(plan: Flow, who: str, world: World) -> None:
 
 @by_whom
 @given(plan=programs())
+@example(plan=ALIKE)
+@example(plan=IN_VAIN)
 @settings(quick)
 def test_totals_are_what_the_server_billed(plan: Flow, who: str, world: World) -> None:
     assert_adds_up(plan, who, world)
 
 
 @given(plan=programs_that_tell())
+@example(plan=ALIKE)
+@example(plan=IN_VAIN)
 @settings(quick)
 def test_without_instrumentations_they_are_what_results_tell(plan: Flow, world: World) -> None:
     assert_adds_up(plan, "nobody", world)
