@@ -15,7 +15,6 @@ from pocketflow_otel.capture.containers import SCALARS
 from pocketflow_otel.guard import guard
 from pocketflow_otel.late import importing
 from pocketflow_otel.llm.ledger import RESULT, STORE, Call, Ledger, SpanOfOthers
-from pocketflow_otel.llm.memory import Memory
 from pocketflow_otel.llm.sums import Sums
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from pocketflow_otel.budgets import Budget
+    from pocketflow_otel.llm.memory import Memory
     from pocketflow_otel.llm.prices import Price, Prices
     from pocketflow_otel.llm.responses import Found
     from pocketflow_otel.llm.usage import Usage
@@ -391,6 +391,9 @@ def _memory(scope: Any) -> Memory:
     while scope.parent is not None:
         scope = scope.parent
     if scope.memory is None:
+        with importing:
+            from pocketflow_otel.llm.memory import Memory
+
         scope.memory = Memory()
     memory: Memory = scope.memory
     return memory

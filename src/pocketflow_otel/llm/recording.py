@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 
 from pocketflow_otel.guard import guard
-from pocketflow_otel.llm.usage import Usage
+from pocketflow_otel.late import importing
 
 if TYPE_CHECKING:
     from pocketflow_otel.llm.accounts import Accounts
@@ -75,6 +75,9 @@ def record_llm_usage(
     if accounts is None:
         return
     try:
+        with importing:
+            from pocketflow_otel.llm.usage import Usage
+
         usage = Usage(
             provider=_text("provider", provider),
             model=_text("model", model),
