@@ -58,7 +58,7 @@ class Snapshot:
     """
 
     __slots__ = ("_dicts", "_faint", "_held", "_items", "_left", "_lengths", "_lists", "_live", "_noted", "_odd_keys",
-                 "_others", "depth")  # fmt: skip
+                 "_others", "_restless", "depth")  # fmt: skip
 
     def __init__(self, store: Any, depth: int) -> None:
         self.depth = depth
@@ -73,6 +73,9 @@ class Snapshot:
         self._others: list[_Other] = []
         self._faint: dict[str, Faint | FaintItems] = {}
         self._noted: set[str] = set()
+        # What was seen to change in place, a list of messages say, is likely to again: it is kept apart, with the key,
+        # so that the others need not be gone through for it.
+        self._restless: dict[str, tuple[Any, Any] | None] = {}
         self._odd_keys = False
         self._left = _ITEMS_A_STORE
         held = self._held
@@ -102,17 +105,22 @@ class Snapshot:
             self._odd_keys = True
         few = self.depth == 1 and self._left > 0
         if few and kind is list and len(value) <= _ITEMS_A_VALUE and not is_burden(value):
-            self._lists.append((key, value, value[:]))
-            self._left -= len(value)
+            self._keep(key, value, value[:], self._lists)
         elif few and kind is dict and len(value) <= _ITEMS_A_VALUE and not is_burden(list(value.values())):
-            self._dicts.append((key, value, value.copy()))
-            self._left -= len(value)
+            self._keep(key, value, value.copy(), self._dicts)
         elif kind in SIZED:
             if len(value) > HEAVY_LENGTH and type(key) is str:
                 self._faint[key] = Faint(value, len(value))
         elif not self._look_deeper(key, value) and type(key) is str:
             with suppress(TypeError):  # not every type can be referred to weakly
                 self._faint[key] = Faint(value, None)
+
+    def _keep(self, key: Any, value: Any, copy: Any, settled: list[Any]) -> None:
+        self._left -= len(copy)
+        if type(key) is str and key in self._restless:
+            self._restless[key] = value, copy
+        else:
+            settled.append((key, value, copy))
 
     def _look_deeper(self, key: Any, value: Any) -> bool:
         most = min(self._left, _ITEMS_A_VALUE * self.depth)
@@ -148,6 +156,8 @@ class Snapshot:
             changes = _compare_keys(before, now)
         if self._moved():
             self._find_changes_in_place(now, changes)
+        if self._restless:
+            self._find_changes_of_restless(now, changes)
         if self._others:
             self._find_changes_elsewhere(now, changes)
         if changes:
@@ -165,7 +175,7 @@ class Snapshot:
             same = all(map(is_, held, store)) and all(map(is_, held.values(), store.values()))
         except RuntimeError:  # another thread changes it right now
             return False
-        return same and not self._moved()
+        return same and not self._moved() and all(each is None or _kept(*each) for each in self._restless.values())
 
     def _moved(self) -> bool:
         live = self._live
@@ -175,12 +185,14 @@ class Snapshot:
             return True
 
     def _find_changes_in_place(self, now: Store, changes: list[Change]) -> None:
-        for key, list_, items in self._lists:
-            if (len(list_) != len(items) or not all(map(is_, list_, items))) and _still_there(now, key, list_):
-                changes.append((MODIFIED, key, list_))
-        for key, dict_, copy in self._dicts:
-            if (len(dict_) != len(copy) or not _dict_kept(dict_, copy)) and _still_there(now, key, dict_):
-                changes.append((MODIFIED, key, dict_))
+        for key, value, copy in chain(self._lists, self._dicts):
+            if not _kept(value, copy) and _still_there(now, key, value):
+                changes.append((MODIFIED, key, value))
+
+    def _find_changes_of_restless(self, now: Store, changes: list[Change]) -> None:
+        for key, held in self._restless.items():
+            if held is not None and not _kept(*held) and _still_there(now, key, held[0]):
+                changes.append((MODIFIED, key, held[0]))
 
     def _find_changes_elsewhere(self, now: Store, changes: list[Change]) -> None:
         for key, value, items, most in self._others:
@@ -204,25 +216,36 @@ class Snapshot:
             return  # nothing to forget, and nothing to look into: the common case
         if self._odd_keys or any(type(key) is not str for _, key, _ in changes):
             self._look_anew()
-        else:
-            self._look_into_changed(now, changes)
-        self._watch_all()
-
-    def _look_into_changed(self, now: Store, changes: list[Change]) -> None:
-        noted = self._noted
+            self._watch_all()
+            return
         keys = {key for _, key, _ in changes}
-        if not keys.isdisjoint(noted):
+        settled = len(self._lists) + len(self._dicts)
+        if forgets := not keys & noted <= self._restless.keys():
+            self._forget(keys)
+        for key in keys & self._restless.keys():
+            if (restless := self._restless[key]) is not None:
+                self._left += len(restless[1])
+                self._restless[key] = None
+        self._look_into_changed(now, changes)
+        if forgets or len(self._lists) + len(self._dicts) != settled:
+            self._watch_all()
+
+    def _forget(self, keys: set[str]) -> None:
+        """Forgets what was noted under keys; a container there is restless from now on."""
+        for key, _, _ in chain(self._lists, self._dicts):
+            if key in keys:
+                self._restless[key] = None
+        if not keys.isdisjoint(self._noted):
             self._lists = [list_ for list_ in self._lists if list_[0] not in keys]
             self._dicts = [dict_ for dict_ in self._dicts if dict_[0] not in keys]
             self._others = [other for other in self._others if other[0] not in keys]
-            held = (
-                [list_[2] for list_ in self._lists],
-                [dict_[2] for dict_ in self._dicts],
-                [o[2] for o in self._others],
-            )
-            self._left = _ITEMS_A_STORE - sum(len(items) for kind in held for items in kind)
+            held = [list_[2] for list_ in self._lists], [dict_[2] for dict_ in self._dicts]
+            others = [other[2] for other in self._others], [each[1] for each in self._restless.values() if each]
+            self._left = _ITEMS_A_STORE - sum(len(items) for kind in held + others for items in kind)
             for key in keys & self._faint.keys():
                 del self._faint[key]
+
+    def _look_into_changed(self, now: Store, changes: list[Change]) -> None:
         if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:
             for change, key, value in changes:
                 if change is not REMOVED and type(value) not in _LIGHT and not _is_short(value):
@@ -233,9 +256,13 @@ def _is_short(value: Any) -> bool:
     return type(value) is str and len(value) <= HEAVY_LENGTH
 
 
-def _dict_kept(value: dict[Any, Any], copy: dict[Any, Any]) -> bool:
+def _kept(value: Any, copy: Any) -> bool:
+    """Whether a list or dict still holds what its copy does."""
+    if len(value) != len(copy):
+        return False
     try:
-        return all(map(is_, value.values(), copy.values())) and all(map(is_, value, copy))
+        same = all(map(is_, value, copy))
+        return same if type(copy) is list else same and all(map(is_, value.values(), copy.values()))
     except RuntimeError:  # another thread changes it right now
         return False
 
