@@ -26,6 +26,11 @@ def _without_addresses(text: str) -> str:
     return re.sub(r"\b0x[0-9a-f]+", "0x", text)
 
 
+def _heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Shell:
     """A user's shell: a directory, an environment, and ways to start programs in it."""
 
@@ -50,6 +55,8 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Tests may be run where these are ignored: in the background, or under nohup.
+            preexec_fn=_heed_signals,  # noqa: PLW1509 - no thread of the tests holds a lock that this takes
         )
 
     def _finish(self, *command: str, stdin: str) -> Outcome:

@@ -1,6 +1,7 @@
 """Programs in processes of their own, started as their users start them: plain, instrumented, and by `run`."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ LONGEST_RUN_SECONDS = 120
 
 
 @dataclass(frozen=True)
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Outcome:
     """What came of a program."""
 
@@ -64,6 +69,8 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Tests may be run where it is ignored: in the background.
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread of the tests holds a lock that this takes
         )
 
     def finish(self, *command: str, stdin: str = "", **variables: str) -> Outcome:

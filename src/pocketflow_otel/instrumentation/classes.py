@@ -65,11 +65,15 @@ class ClassInfo:
 
 
 class Classes:
-    """Looks classes up, holding none of them alive: programs define classes in functions, again and again."""
+    """Looks classes up, holding none of them alive: programs define classes in functions, again and again.
+
+    Attributes:
+        known: What is known of the classes looked up, by their identity; each for as long as its class lives.
+    """
 
     def __init__(self) -> None:
         self._roots: list[type] = []
-        self._infos: dict[int, ClassInfo] = {}
+        self.known: dict[int, ClassInfo] = {}
         self._alive: dict[int, weakref.ref[type]] = {}
 
     def add_library(self, base: type) -> None:
@@ -78,15 +82,15 @@ class Classes:
 
     def info(self, cls: type) -> ClassInfo:
         """What is known of a class; remembered for as long as it lives."""
-        info = self._infos.get(id(cls))
+        info = self.known.get(id(cls))
         if info is None:
             key = id(cls)
-            info = self._infos[key] = self._look_at(cls)
+            info = self.known[key] = self._look_at(cls)
             self._alive[key] = weakref.ref(cls, lambda _: self._forget(key))
         return info
 
     def _forget(self, key: int) -> None:
-        self._infos.pop(key, None)
+        self.known.pop(key, None)
         self._alive.pop(key, None)
 
     def _look_at(self, cls: type) -> ClassInfo:

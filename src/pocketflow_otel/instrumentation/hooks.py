@@ -95,7 +95,7 @@ class Hooks:
         tracing = self._tracing
         around = otel_context.get_current()
         parent: Any = around.get(SCOPE)
-        info = tracing.classes.info(type(instance))
+        info = tracing.classes.known.get(id(type(instance))) or tracing.classes.info(type(instance))
         if type(parent) is not Orchestration:
             if not self._active or not info.is_node or _reached_by_super(parent, owner, instance):
                 return None

@@ -24,13 +24,14 @@ class Place:
         span_name: The name of its spans.
         attributes: What is told of each of its visits at the start.
         metric_attributes: What its metrics are kept by.
+        numbers: Numbers its visits, from 1, safely under threads.
         successors: Its successors by action; held, so that the identity by which it is known is given to no other.
         routes: What was found out of the successors followed so far, by action: the node, the action and the node's
             name as they are shown.
         visits: How often it was visited in this run of the flow.
     """
 
-    __slots__ = ("_numbers", "attributes", "is_plain", "level", "metric_attributes", "name", "policy", "routes",
+    __slots__ = ("attributes", "is_plain", "level", "metric_attributes", "name", "numbers", "policy", "routes",
                  "span_name", "successors", "visits")  # fmt: skip
 
     def __init__(
@@ -47,7 +48,7 @@ class Place:
         self.successors = successors
         self.routes: dict[Any, tuple[object, str, str]] = {}
         self.visits = 0
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
         self.level = tracing.selection.level(name, info.name, outermost=flow_name is None and info.is_flow)
         self.is_plain = self.level is Level.NORMAL
         self.policy = tracing.policy(self.level)
@@ -86,11 +87,6 @@ class Place:
             class_name=class_name,
         )
 
-    def next_visit(self) -> int:
-        """The number of the visit that begins now, from 1."""
-        self.visits = number = next(self._numbers)
-        return number
-
 
 class Places:
     """The places of one flow's nodes, found by walking its graph; nodes added while it runs are found when visited.
@@ -99,12 +95,15 @@ class Places:
         tracing: The instrumentation.
         start: The flow's start node.
         flow_name: The flow's name.
+
+    Attributes:
+        known: The places, by the identity of their nodes' successors: PocketFlow visits copies of nodes.
     """
 
     def __init__(self, tracing: Tracing, start: object, flow_name: str) -> None:
         self._tracing = tracing
         self._flow_name = flow_name
-        self._places: dict[int, Place] = {}
+        self.known: dict[int, Place] = {}
         self._names: dict[str, int] = {}
         for member in graph.walk(start, self._own_name):
             self._add(member.node, member.successors, member.name, in_graph=True)
@@ -119,7 +118,7 @@ class Places:
             attributes: Its instance attributes.
         """
         successors = attributes.get("successors")
-        place = self._places.get(id(successors))
+        place = self.known.get(id(successors))
         if place is None:
             successors = successors if type(successors) is dict else {}
             place = self._add(node, successors, graph.unique(self._own_name(node), self._names), in_graph=False)
@@ -128,19 +127,19 @@ class Places:
     def name_of(self, node: object) -> str | None:
         """A successor's name; None where there is no successor, or it is none of the flow's known nodes."""
         read = self._tracing.classes.info(type(node)).attributes
-        place = self._places.get(id(read(node).get("successors")))
+        place = self.known.get(id(read(node).get("successors")))
         return None if place is None else place.name
 
     @property
     def visits(self) -> int:
         """How many visits all nodes had."""
-        return sum(place.visits for place in self._places.values())
+        return sum(place.visits for place in self.known.values())
 
     def _own_name(self, node: object) -> str:
         return self._tracing.safe(graph.own_name(node, self._tracing.classes.info(type(node)).name))
 
     def _add(self, node: object, successors: dict[Any, Any], name: str, *, in_graph: bool) -> Place:
-        place = self._places[id(successors)] = Place(
+        place = self.known[id(successors)] = Place(
             self._tracing,
             self._tracing.classes.info(type(node)),
             name,

@@ -75,7 +75,8 @@ class Visit(Trial):
             self.waits = type(wait) in _NUMBERS and wait > 0
         if type(parent) is Orchestration:
             self.orchestration = parent
-            self.place: Place = parent.flow.places.of(instance, attributes)
+            places = parent.flow.places
+            self.place: Place = places.known.get(id(attributes.get("successors"))) or places.of(instance, attributes)
         else:
             self.place = Place.alone(tracing, info, instance, attributes)
         if info.is_batch or info.is_batch_flow:
@@ -101,7 +102,7 @@ class Visit(Trial):
         """What samplers may read."""
         place, orchestration = self.place, self.orchestration
         attributes = place.attributes.copy()
-        attributes[semconv.NODE_VISIT] = place.next_visit()
+        attributes[semconv.NODE_VISIT] = place.visits = next(place.numbers)
         if orchestration is not None and orchestration.previous is not None:
             attributes[semconv.GRAPH_NODE_PARENT_ID] = orchestration.previous
         return attributes
