@@ -14,11 +14,11 @@ LONGEST_RUN_SECONDS = 120
 """Far more than any program here takes: what hangs fails, rather than the whole test run."""
 
 
-@dataclass(frozen=True)
 def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@dataclass(frozen=True)
 class Outcome:
     """What came of a program."""
 
