@@ -15,27 +15,39 @@ _LONGEST_WAIT: Final = 5.0
 
 
 class _Importing:
-    """Held around late imports: ``with importing: from … import …``. A thread may hold it more than once."""
+    """Held around late imports: ``with importing: from … import …``; never inside itself.
+
+    Any number may be under way at once. A fork waits for all, and they for it.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._held_for_fork = False
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._forks = 0
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        with self._changed:
+            while self._forks:
+                self._changed.wait()
+            self._under_way += 1
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
 
     def before_fork(self) -> None:
-        self._held_for_fork = self._lock.acquire(timeout=_LONGEST_WAIT)
+        with self._changed:
+            self._forks += 1
+            self._changed.wait_for(lambda: self._under_way == 0, _LONGEST_WAIT)
 
     def after_fork_in_parent(self) -> None:
-        if self._held_for_fork:
-            self._lock.release()
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
-        self._lock = threading.RLock()
+        self.__init__()  # type: ignore[misc]  # nobody else is there, and the lock may be someone's who is not
 
 
 importing: Final = _Importing()

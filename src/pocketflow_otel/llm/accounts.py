@@ -187,10 +187,9 @@ class Accounts:
         try:
             memory = _memory(flow)
             held = ((key, value) for key, value in store.items() if type(value) not in SCALARS)
-            with importing:
-                for key, value in islice(held, _MOST_GIVEN):
-                    for found in memory.new_in_store(self._clean(key), value):
-                        memory.note(found.usage.response_id)
+            for key, value in islice(held, _MOST_GIVEN):
+                for found in memory.new_in_store(self._clean(key), value):
+                    memory.note(found.usage.response_id)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in the store")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pocketflow_otel.late import importing
 from pocketflow_otel.llm.usage import Usage
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Memory:
 
     def new_in_store(self, key: str, value: Any) -> list[Found]:
         """The usages in a key's new value that were not there before."""
-        from pocketflow_otel.llm.responses import find_usages
+        with importing:
+            from pocketflow_otel.llm.responses import find_usages
 
         before = self.stored.pop(key, [])
         found = find_usages(value, most=_MOST_STORED)
