@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
 
-from pocketflow_otel.carrying import Attachment, within
+from pocketflow_otel.carrying import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.context import Context
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 BUDGETS: Final = otel_context.create_key("pocketflow-budgets")
 """Where an OpenTelemetry context holds the budgets that hold there, a tuple, the outermost first."""
@@ -203,7 +198,7 @@ def budgets_of(context: Context) -> tuple[Budget, ...]:
     return held or ()
 
 
-class budget:  # noqa: N801 - it reads as a function where it is used
+class budget(Block[Budget]):  # noqa: N801 - it reads as a function where it is used
     """Limits what flows may use: ``with budget(usd=0.5): flow.run(shared)``; also ``async with``, and a decorator.
 
     Before each node the limits are looked at; where one is reached, `BudgetExceeded` is raised instead of running the
@@ -221,7 +216,7 @@ class budget:  # noqa: N801 - it reads as a function where it is used
         ValueError: A limit is negative, or there is none.
     """
 
-    __slots__ = ("_attachments", "_limits")
+    __slots__ = ("_limits",)
 
     def __init__(
         self,
@@ -231,43 +226,17 @@ class budget:  # noqa: N801 - it reads as a function where it is used
         visits: int | None = None,
         seconds: float | None = None,
     ) -> None:
+        super().__init__()
         self._limits = Limits(usd, tokens, visits, seconds)
         for name, limit in zip(Limits._fields, self._limits, strict=True):
             _check(name, limit)
         if not self._limits:
             raise ValueError("budget() needs a limit: usd, tokens, visits or seconds")
-        self._attachments: list[Attachment] = []
 
-    def __enter__(self) -> Budget:
+    def begin(self) -> tuple[Context, Budget]:
+        """Begins a budget, in a context in which it holds."""
         made = Budget(self._limits)
-        self._attachments.append(Attachment(with_budget(otel_context.get_current(), made)))
-        return made
-
-    def __exit__(self, *_: object) -> None:
-        # The latest that began here is the innermost; those of other threads and tasks stay as they are.
-        for attachment in reversed(tuple(self._attachments)):
-            if attachment.end():
-                self._attachments.remove(attachment)
-                return
-
-    async def __aenter__(self) -> Budget:
-        return self.__enter__()
-
-    async def __aexit__(self, *_: object) -> None:
-        self.__exit__()
-
-    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Decorates a function or coroutine function: each call of it has a budget of its own.
-
-        Raises:
-            TypeError: It is a generator function, whose body would run outside.
-        """
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
-                "a budget can't decorate a generator function, whose body runs where it is iterated: "
-                "begin the budget there"
-            )
-        return within(function, lambda: with_budget(otel_context.get_current(), Budget(self._limits)))
+        return with_budget(otel_context.get_current(), made), made
 
 
 def _check(name: str, limit: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from opentelemetry import context as otel_context
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 _HERE: Final[ContextVar[None]] = ContextVar("pocketflow-here")
 
@@ -110,3 +111,50 @@ class Attachment:
             return False
         otel_context.detach(self._token)
         return True
+
+
+class Block(Generic[_T]):
+    """What may stand around a block of code, and has a context of its own there: ``with``, ``async with``, a decorator.
+
+    One block may be entered many times, also at once from several threads and tasks.
+    """
+
+    __slots__ = ("_attachments",)
+
+    def __init__(self) -> None:
+        self._attachments: list[Attachment] = []
+
+    def begin(self) -> tuple[Context, _T]:
+        """Makes the context for one time that it is entered, and what ``with … as`` gives."""
+        raise NotImplementedError
+
+    def __enter__(self) -> _T:
+        context, given = self.begin()
+        self._attachments.append(Attachment(context))
+        return given
+
+    def __exit__(self, *_: object) -> None:
+        # The latest that began here is the innermost; those of other threads and tasks stay as they are.
+        for attachment in reversed(tuple(self._attachments)):
+            if attachment.end():
+                self._attachments.remove(attachment)
+                return
+
+    async def __aenter__(self) -> _T:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Decorates a function or coroutine function: each call of it enters anew.
+
+        Raises:
+            TypeError: It is a generator function, whose body would run outside.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"a {type(self).__name__.lower()} can't decorate a generator function, whose body runs where it is "
+                "iterated: begin it there"
+            )
+        return within(function, lambda: self.begin()[0])

@@ -6,9 +6,8 @@ and, where that is wanted, as W3C baggage to other services.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from opentelemetry import baggage as otel_baggage
 from opentelemetry import context as otel_context
@@ -16,13 +15,11 @@ from opentelemetry.context import Context
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.windows import encodable
-from pocketflow_otel.carrying import Attachment, within
+from pocketflow_otel.carrying import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 SESSION: Final = otel_context.create_key("pocketflow-session")
 """The attributes of the current session, in the OpenTelemetry context: a dict that nobody changes."""
@@ -93,49 +90,20 @@ def session_of_baggage(context: Context) -> dict[str, Any] | None:
     )
 
 
-class Session:
+class Session(Block["Session"]):
     """A session that can be entered; made by `session`."""
 
-    __slots__ = ("_attachments", "_attributes", "_tags", "_travelling")
+    __slots__ = ("_attributes", "_tags", "_travelling")
 
     def __init__(self, session_id: str, user_id: str | None, tags: tuple[str, ...], *, baggage: bool) -> None:
+        super().__init__()
         self._attributes = _attributes(session_id, user_id)
         self._tags = tags
         names = (semconv.SESSION_ID, semconv.USER_ID) if baggage else ()
         self._travelling = {name: self._attributes[name] for name in names if name in self._attributes}
-        self._attachments: list[Attachment] = []
 
-    def __enter__(self) -> Self:
-        self._attachments.append(Attachment(self._inside()))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # The latest that began here is the innermost; those of other threads and tasks stay as they are.
-        for attachment in reversed(tuple(self._attachments)):
-            if attachment.end():
-                self._attachments.remove(attachment)
-                return
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(self, *_: object) -> None:
-        self.__exit__()
-
-    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Decorates a function or coroutine function: each call of it is in the session.
-
-        Raises:
-            TypeError: It is a generator function, whose body would run outside.
-        """
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
-                "a session can't decorate a generator function, whose body runs where it is iterated: "
-                "enter the session there"
-            )
-        return within(function, self._inside)
-
-    def _inside(self) -> Context:
+    def begin(self) -> tuple[Context, Self]:
+        """Enters the session, in a context that tells of it."""
         around = otel_context.get_current()
         outer = session_attributes(around) or {}
         attributes = {**outer, **self._attributes}
@@ -144,7 +112,7 @@ class Session:
         context = Context({**around, SESSION: attributes})
         for name, value in self._travelling.items():
             context = otel_baggage.set_baggage(name, value, context)
-        return context
+        return context, self
 
 
 def _attributes(session_id: object, user_id: object) -> dict[str, Any]:

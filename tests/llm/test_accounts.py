@@ -6,23 +6,10 @@ import pytest
 from opentelemetry.trace import Status, StatusCode
 from pocketflow import Flow
 
-from instrumentation.recording import traced
-from llm.reports import NODE, OFFICIAL, OTHERS, PRICES, THIRD, Does, Reporter, agent, official, openinference, totals
+from llm.reports import NODE, OFFICIAL, OTHERS, THIRD, Does, agent, official, openinference, totals
 from pocketflow_otel.llm.ledger import STORE, Call, Ledger, SpanOfOthers
 from pocketflow_otel.llm.sums import Sums
 from pocketflow_otel.llm.usage import Usage
-
-
-@pytest.fixture
-def recording():
-    with traced(price_file=PRICES) as recording:
-        yield recording
-
-
-@pytest.fixture
-def write(recording):
-    return Reporter(recording.tracer_provider)
-
 
 # Which reports are of one call: what is done in a node, and the calls, tokens read and tokens written that come of it.
 

@@ -7,14 +7,11 @@ from threading import Barrier
 import pytest
 from pocketflow import AsyncFlow, AsyncParallelBatchNode, BatchFlow, BatchNode, Flow, Node
 
-from instrumentation.recording import traced
 from llm.reports import (
     NODE,
     OFFICIAL,
     OTHERS,
-    PRICES,
     Does,
-    Reporter,
     cost_of,
     official,
     openinference,
@@ -23,18 +20,6 @@ from llm.reports import (
     used,
 )
 from pocketflow_otel import BudgetExceeded, budget, carry
-
-
-@pytest.fixture
-def recording():
-    with traced(price_file=PRICES) as recording:
-        yield recording
-
-
-@pytest.fixture
-def write(recording):
-    return Reporter(recording.tracer_provider)
-
 
 # Where calls are made.
 

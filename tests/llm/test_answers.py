@@ -10,19 +10,7 @@ from opentelemetry.trace import SpanKind
 from pocketflow import AsyncFlow, AsyncNode, Flow, Node
 
 from instrumentation.recording import traced
-from llm.reports import NODE, ONE_CALL, PRICES, Does, Reporter, official, tokens_of, totals, usage_on, used
-
-
-@pytest.fixture
-def recording():
-    with traced(price_file=PRICES) as recording:
-        yield recording
-
-
-@pytest.fixture
-def write(recording):
-    return Reporter(recording.tracer_provider)
-
+from llm.reports import NODE, ONE_CALL, Does, official, tokens_of, totals, usage_on, used
 
 ANSWERS = {
     "openai": lambda: ChatCompletion.model_validate(

@@ -5,14 +5,11 @@ import asyncio
 import pytest
 from pocketflow import AsyncFlow, AsyncParallelBatchNode, Flow
 
-from instrumentation.recording import traced
 from llm.reports import (
     NODE,
     ONE_CALL,
-    PRICES,
     SECOND,
     Does,
-    Reporter,
     cost_of,
     official,
     tokens_of,
@@ -21,17 +18,6 @@ from llm.reports import (
     used,
 )
 from pocketflow_otel import BudgetExceeded, budget, record_llm_usage
-
-
-@pytest.fixture
-def recording():
-    with traced(price_file=PRICES) as recording:
-        yield recording
-
-
-@pytest.fixture
-def write(recording):
-    return Reporter(recording.tracer_provider)
 
 
 def test_a_recorded_call_tells_all_that_is_known_of_it(recording):
