@@ -39,6 +39,12 @@ GOOD: dict[str, tuple[Any, str, Any]] = {
     "detailed": ("a,b", "a,b", ("a", "b")),
     "trace_dir": (Path("/some/where"), "/some/where", "/some/where"),
     "verbosity": (Verbosity.VERBOSE, "VERBOSE", Verbosity.VERBOSE),
+    "price_file": (Path("/some/prices.toml"), "/some/prices.toml", "/some/prices.toml"),
+    "refresh_prices": (True, "yes", True),
+    "budget_usd": (0.5, "0.5", 0.5),
+    "budget_tokens": (1000, "1000", 1000),
+    "budget_visits": (0, "0", 0),
+    "budget_seconds": (2, "2", 2.0),
 }
 
 BAD: dict[str, tuple[Any, ...]] = {
@@ -55,6 +61,12 @@ BAD: dict[str, tuple[Any, ...]] = {
     "detailed": (5,),
     "trace_dir": (5, b""),
     "verbosity": ("loud", 5),
+    "price_file": (5, b""),
+    "refresh_prices": ("maybe", 2.5),
+    "budget_usd": ("much", -0.01, True, float("nan"), float("inf"), [1]),
+    "budget_tokens": (-1, 1.5, "many"),
+    "budget_visits": (-1, True),
+    "budget_seconds": (-1, "long"),
 }
 
 DEFAULTS = Options()
@@ -80,6 +92,12 @@ def test_the_defaults() -> None:
         "detailed": (),
         "trace_dir": None,
         "verbosity": "normal",
+        "price_file": None,
+        "refresh_prices": False,
+        "budget_usd": None,
+        "budget_tokens": None,
+        "budget_visits": None,
+        "budget_seconds": None,
         "content_mode": "NO_CONTENT",
     }
 

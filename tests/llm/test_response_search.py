@@ -48,7 +48,7 @@ def test_dicts_of_earlier_designs_are_read():
         outer = {"text": "Hi", key: report}
         assert usage_of(outer) == usage
         identities = (id(outer), id(report)) if key == "usage" else (id(report),)
-        assert find_usages(outer) == [(usage, identities)]
+        assert find_usages(outer) == [(usage, identities, report)]
     nameless = {"input_tokens": 5, "output_tokens": 6, "cost": 1}
     assert usage_of({"model": "m", "llm_usage": nameless}) == Usage(
         model="m", input_tokens=5, output_tokens=6, cost_usd=1.0
@@ -64,15 +64,17 @@ def test_a_cost_that_is_none_is_left_out(cost):
 def test_items_are_searched_one_level_deep():
     first, second = OPENAI_CHAT, ANTHROPIC_MESSAGE
     expected = [
-        (OPENAI_CHAT_USAGE, (id(first), id(first["usage"]))),
-        (ANTHROPIC_USAGE, (id(second), id(second["usage"]))),
+        (OPENAI_CHAT_USAGE, (id(first), id(first["usage"])), first["usage"]),
+        (ANTHROPIC_USAGE, (id(second), id(second["usage"])), second["usage"]),
     ]
     assert find_usages(first) == expected[:1]
     assert find_usages([1, first, "text", second]) == expected
     assert find_usages(("text", first, second)) == expected
     assert find_usages({"response": first, "critique": second}) == expected
     assert find_usages([[first], {"deep": {"deeper": second}}]) == []
-    assert find_usages(["text"] * 255 + [first, second]) == expected[:1]
+    assert find_usages([first, second] + ["text"] * 255) == expected[1:]
+    assert find_usages([first, second], most=1) == expected[1:]
+    assert find_usages({"a": first, "b": second}, most=1) == expected[1:]
 
 
 def test_one_call_that_is_told_of_twice_is_found_once():

@@ -312,7 +312,7 @@ def test_a_streams_last_chunk_or_event_is_read():
     assert usage_of(first) is None
     assert usage_of(last) == OPENAI_CHAT_USAGE
     [found] = find_usages([first, last])
-    assert found == (OPENAI_CHAT_USAGE, (id(last), id(last.usage)))
+    assert found == (OPENAI_CHAT_USAGE, (id(last), id(last.usage)), last.usage)
 
     completed = openai.types.responses.ResponseCompletedEvent.model_validate(
         {"type": "response.completed", "sequence_number": 9, "response": OPENAI_RESPONSE}
