@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ BUDGETS: Final = otel_context.create_key("pocketflow-budgets")
 """Where an OpenTelemetry context holds the budgets that hold there, a tuple, the outermost first."""
 
 _WARN_AT: Final = 0.8
-_UNITS: Final = {"usd": "${:,.6g}", "tokens": "{:,} tokens", "visits": "{:,} node visits", "seconds": "{:,.6g} s"}
+_UNSEEN: Final = "unseen"
 _TAKEN_BY_EVERY_NODE: Final = frozenset({"visits", "seconds"})
 
 # Money is added up in whole parts of a dollar: ten times 0.001 in binary fractions is less than 0.01.
@@ -49,12 +50,25 @@ class BudgetExceeded(Exception):  # noqa: N818 - it is no fault: the program ask
         super().__init__(limit, allowed, spent, node, unpriced)
 
     def __str__(self) -> str:
-        shown = _UNITS[self.limit]
         besides = f", and of {', '.join(self.unpriced)} no price is known" if self.unpriced else ""
         return (
-            f"budget of {shown.format(self.allowed)} used up before node {self.node}: "
-            f"{shown.format(self.spent)} spent{besides}"
+            f"budget of {_amount(self.limit, self.allowed)} used up before node {self.node}: "
+            f"{_amount(self.limit, self.spent)} spent{besides}"
         )
+
+
+def _amount(limit: str, amount: float) -> str:
+    """So much of a limit, as it is said."""
+    match limit:
+        case "usd":
+            # Six digits, whatever the size, and no powers of ten.
+            places = max(2, 6 - int(f"{amount:e}".partition("e")[2]) - 1)
+            return f"${amount:,.{places}f}".rstrip("0").rstrip(".")
+        case "seconds":
+            return f"{amount:,.3f}".rstrip("0").rstrip(".") + " s"
+        case _:
+            noun = "token" if limit == "tokens" else "node visit"
+            return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
 
 
 class Warned(NamedTuple):
@@ -80,11 +94,12 @@ class Limits(NamedTuple):
 class _Shared:
     """One lock for all budgets: a visit counts in each of those it is made in, or in none."""
 
-    lock = threading.Lock()
+    # What runs in between, a signal's handler or a finalizer, may end a call in the same thread.
+    lock = threading.RLock()
 
 
 def _after_fork() -> None:
-    _Shared.lock = threading.Lock()  # a thread that is not there any more may have held it
+    _Shared.lock = threading.RLock()  # a thread that is not there any more may have held it
 
 
 if hasattr(os, "register_at_fork"):
@@ -117,13 +132,40 @@ class Budget:
             self._tokens += tokens
             self._parts_of_usd += round(usd * _PARTS_OF_USD)
 
-    def unpriced(self, model: str) -> None:
-        """Notes a call that nobody knows the price of; a budget of money says so once for each model."""
+    def unpriced(self, model: str) -> str | None:
+        """Notes a call that nobody knows the price of.
+
+        Returns:
+            What to say of it: a budget of money says so once for each model.
+        """
         with _Shared.lock:
             if self.limits.usd is None or model in self._unpriced:
-                return
+                return None
             self._unpriced[model] = None
-        _logger.warning("the budget of $%g does not see what %s costs: its price is not known", self.limits.usd, model)
+        return (
+            f"the budget of {_amount('usd', self.limits.usd)} does not see what {model} costs: its price is not known"
+        )
+
+    def nothing_recorded(self) -> None:
+        """Notes that spans are not recorded where it holds; a budget of money or tokens says so once."""
+        with _Shared.lock:
+            if (self.limits.usd is None and self.limits.tokens is None) or _UNSEEN in self._warned:
+                return
+            self._warned.add(_UNSEEN)
+        _logger.warning(
+            "a budget of money or tokens sees only calls whose answers nodes return, or that are recorded by hand: "
+            "spans are not recorded here"
+        )
+
+    @property
+    def spent(self) -> Limits:
+        """What was used so far: US dollars, tokens, visits of nodes, and seconds since it began."""
+        usd, seconds = self._parts_of_usd / _PARTS_OF_USD, time.monotonic() - self._began
+        return Limits(usd, self._tokens, self._visits, seconds)
+
+    def __repr__(self) -> str:
+        limits = ", ".join(f"{name}={limit!r}" for name, limit in self.limits._asdict().items() if limit is not None)
+        return f"<Budget {limits}; spent {self.spent}>"
 
     def check(self, node: str) -> None:
         """Looks whether one more node may run.
@@ -155,11 +197,9 @@ class Budget:
         return warned
 
     def _used(self) -> list[tuple[str, float, float]]:
-        usd, seconds = self._parts_of_usd / _PARTS_OF_USD, time.monotonic() - self._began
-        spent = (usd, self._tokens, self._visits, seconds)
         return [
-            (limit, allowed, used)
-            for limit, allowed, used in zip(Limits._fields, self.limits, spent, strict=True)
+            (limit, allowed, used or 0)
+            for limit, allowed, used in zip(Limits._fields, self.limits, self.spent, strict=True)
             if allowed is not None
         ]
 
@@ -182,8 +222,9 @@ def begin_visit(budgets: tuple[Budget, ...], node: str) -> list[Warned]:
             budget.check(node)
         warned = [warning for budget in budgets for warning in budget.count_visit()]
     for limit, allowed, spent in warned:
-        shown = _UNITS[limit]
-        _logger.warning("%s of a budget of %s used before node %s", shown.format(spent), shown.format(allowed), node)
+        _logger.warning(
+            "%s of a budget of %s used before node %s", _amount(limit, spent), _amount(limit, allowed), node
+        )
     return warned
 
 
@@ -196,6 +237,12 @@ def budgets_of(context: Context) -> tuple[Budget, ...]:
     """The budgets that hold in a context."""
     held: Any = context.get(BUDGETS)
     return held or ()
+
+
+def nothing_recorded(context: Context) -> None:
+    """Lets the budgets of a context say that they see no spans there."""
+    for held in budgets_of(context):
+        held.nothing_recorded()
 
 
 class budget(Block[Budget]):  # noqa: N801 - it reads as a function where it is used
@@ -242,7 +289,8 @@ class budget(Block[Budget]):  # noqa: N801 - it reads as a function where it is 
 def _check(name: str, limit: object) -> None:
     if limit is None:
         return
-    if isinstance(limit, bool) or not isinstance(limit, int | float):
-        raise TypeError(f"budget({name}=…): expected a number, got {limit!r}")
-    if not limit >= 0:
+    whole = name in ("tokens", "visits")
+    if isinstance(limit, bool) or not isinstance(limit, int if whole else int | float):
+        raise TypeError(f"budget({name}=…): expected a {'whole ' if whole else ''}number, got {limit!r}")
+    if not 0 <= limit < math.inf:
         raise ValueError(f"budget({name}=…): expected 0 or more, got {limit!r}")

@@ -33,7 +33,7 @@ class _Importing:
 
     def __exit__(self, *_: object) -> None:
         with self._changed:
-            self._under_way -= 1
+            self._under_way = max(0, self._under_way - 1)  # a child may have been forked in between
             self._changed.notify_all()
 
     def before_fork(self) -> None:

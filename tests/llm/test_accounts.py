@@ -8,6 +8,7 @@ from pocketflow import Flow
 
 from llm.reports import NODE, OFFICIAL, OTHERS, THIRD, Does, agent, official, openinference, totals
 from pocketflow_otel.llm.ledger import STORE, Call, Ledger, SpanOfOthers
+from pocketflow_otel.llm.responses import Found
 from pocketflow_otel.llm.sums import Sums
 from pocketflow_otel.llm.usage import Usage
 
@@ -211,11 +212,14 @@ def test_a_ledger_forgets_the_oldest_calls_and_what_tells_of_them_later_is_no_ne
 
 
 def test_a_ledger_meets_an_object_once():
-    ledger, kept = Ledger(), [object(), object()]
+    ledger, first, second = Ledger(), {}, {}
+    few, many = Usage(input_tokens=1), Usage(input_tokens=2)
 
-    assert ledger.met((id(kept[0]),), kept) is False
-    assert ledger.met((id(kept[1]), id(kept[0])), kept) is True
-    assert ledger.met((id(kept[1]),), kept) is True
+    assert ledger.met(Found(few, (), first)) is False
+    assert ledger.met(Found(few, (), second)) is False
+    assert ledger.met(Found(few, (), first)) is True
+    assert ledger.met(Found(many, (), first)) is False  # filled anew
+    assert ledger.met(Found(many, (), first)) is True
 
 
 def test_sums_that_are_taken_back_are_as_they_were():

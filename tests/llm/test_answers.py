@@ -151,11 +151,24 @@ def test_answers_alike_of_one_visit_are_as_many_calls(recording):
 def test_of_more_answers_than_calls_seen_the_others_are_new(recording, write):
     def work():
         write.span(official())
-        return [{"prompt_tokens": read, "completion_tokens": 10} for read in (7, 100)]
+        return [{"model": "m", "prompt_tokens": read, "completion_tokens": 10} for read in (7, 100)]
 
     Flow(Does(work)).run({})
 
     assert totals(recording) == (2, 107, 20)
+
+
+def test_where_spans_tell_of_calls_a_programs_own_sums_are_none(recording, write):
+    class Report(Node):
+        def post(self, shared, prep_res, exec_res):
+            shared["total"] = {"input_tokens": 100, "output_tokens": 10}
+            shared["settings"] = {"model": "m", "input_tokens": 4000}
+
+    node = Does(lambda: write.span(official()))
+    node >> Report()
+    Flow(node).run({})
+
+    assert totals(recording) == (1, 100, 10)
 
 
 def test_a_result_without_an_id_is_of_a_call_with_other_counts_in_the_same_visit(recording, write):

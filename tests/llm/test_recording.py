@@ -97,7 +97,8 @@ def test_a_value_that_makes_no_sense_is_logged_and_left_out(recording, caplog, n
 
     [message] = caplog.messages
     assert message.startswith(f"record_llm_usage({name}=…) is ignored: expected a ")
-    assert message.endswith(f", got {type(value).__name__}")
+    got = repr(value) if type(value) in (int, float, bool) else "nothing" if value == "" else type(value).__name__
+    assert message.endswith(f", got {got}")
     assert totals(recording) == (1, 0, 0 if name == "output_tokens" else 10)
     assert used(recording).get("cost_usd", 0) == (0 if name == "output_tokens" else 0.00002)
 

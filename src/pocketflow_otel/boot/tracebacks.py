@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_OURS: Final = ("pocketflow_otel.instrumentation", "pocketflow_otel.capture", "opentelemetry.instrumentation.threading")
+_OURS: Final = (
+    "pocketflow_otel.instrumentation",
+    "pocketflow_otel.capture",
+    "pocketflow_otel.budgets",
+    "opentelemetry.instrumentation.threading",
+)
 
 
 def install() -> None:

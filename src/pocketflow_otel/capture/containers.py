@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +19,11 @@ CONTAINERS: Final = frozenset({list, dict, set, frozenset, tuple, deque})
 """Types whose values hold others, and nothing besides."""
 
 _SAMPLE: Final = 32
+
+
+def is_one_of(kind: type, kinds: Collection[object]) -> bool:
+    """Whether a type is among some of Python's own. One whose metaclass is the program's is not even hashed."""
+    return type(kind) is type and kind in kinds
 
 
 def sample_of(value: Any, length: int) -> Any:
@@ -102,7 +107,7 @@ def flatten(value: Any, depth: int, most: int) -> list[Any] | None:
         depth: How many levels; from 2 on also the attributes of objects and the items of tuples.
         most: About how many items at the most.
     """
-    reader = _READERS.get(type(value)) or _reader_of(type(value))
+    reader = (_READERS[type(value)] if is_one_of(type(value), _READERS) else None) or _reader_of(type(value))
     try:
         items = reader(value, most) if reader is not None else _parts(value, most) if depth > 1 else None
     except RuntimeError:  # another thread changes it right now
@@ -112,7 +117,7 @@ def flatten(value: Any, depth: int, most: int) -> list[Any] | None:
     nested = [
         inner
         for item in items
-        if type(item) not in SCALARS
+        if not is_one_of(type(item), SCALARS)
         for inner in flatten(item, depth - 1, max(most // max(len(items), 1), 4)) or ()
     ]
     return items + nested[: most * depth]

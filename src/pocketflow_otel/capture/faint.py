@@ -6,7 +6,7 @@ import weakref
 from contextlib import suppress
 from typing import Any, Final
 
-from pocketflow_otel.capture.containers import CONTAINERS, SCALARS, SIZED, flatten, sample_of
+from pocketflow_otel.capture.containers import CONTAINERS, SCALARS, SIZED, flatten, is_one_of, sample_of
 
 HEAVY_LENGTH: Final = 64 * 1024
 """Characters or bytes from which on a text is not kept."""
@@ -32,7 +32,7 @@ class Faint:
         """Whether a value is the one this stands in for."""
         if self._reference is not None:
             return self._reference() is value
-        if id(value) != self._identity or type(value) not in SIZED:
+        if id(value) != self._identity or not is_one_of(type(value), SIZED):
             return False
         # Another value may have been given the address: a few pieces of it must be the same as well.
         return len(value) == self._length and bool(sample_of(value, len(value)) == self._sample)
@@ -69,9 +69,9 @@ class _Identity:
 
 def _stand_in(item: Any) -> Any:
     kind = type(item)
-    if kind in SCALARS:
-        return Faint(item, len(item)) if kind in SIZED and len(item) > _HEAVY_ITEM else item
-    if kind not in CONTAINERS:
+    if is_one_of(kind, SCALARS):
+        return Faint(item, len(item)) if is_one_of(kind, SIZED) and len(item) > _HEAVY_ITEM else item
+    if not is_one_of(kind, CONTAINERS):
         with suppress(TypeError):  # not every type can be referred to weakly
             return Faint(item, None)
     return _Identity(item)
@@ -91,9 +91,9 @@ def is_burden(items: list[Any]) -> bool:
     size = 0
     for item in items:
         kind = type(item)
-        if kind in SIZED:
+        if is_one_of(kind, SIZED):
             size += len(item)
-        elif kind not in SCALARS and kind not in CONTAINERS:
+        elif not is_one_of(kind, SCALARS) and not is_one_of(kind, CONTAINERS):
             return True
     return size > HEAVY_LENGTH
 

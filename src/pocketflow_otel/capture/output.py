@@ -42,7 +42,7 @@ class Printed:
         self._head_length = 0
         self._tail: deque[str] = deque()
         self._tail_length = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may print while the program does
 
     @property
     def lines(self) -> int:

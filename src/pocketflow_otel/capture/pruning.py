@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from pocketflow_otel.capture.containers import is_one_of
 from pocketflow_otel.capture.inspection import attributes, class_name, dict_items, elements, named_fields
 from pocketflow_otel.capture.redaction import MASK, Redactor, SeenSecrets, remember
 from pocketflow_otel.capture.scalars import exception_text, integer, member_text, number, other_text
@@ -77,7 +78,7 @@ class Pruner:
             The pruned value, and about how many bytes it takes.
         """
         kind = type(value)
-        render = _EXACT.get(kind)
+        render = _EXACT.get(kind) if type(kind) is type else None
         if render is None:
             render = next((render for base, render in _BASES if issubclass(kind, base)), Pruner.instance)
         return render(self, value, room, key)
@@ -136,7 +137,7 @@ class Pruner:
         if not self._enter(value, length, room):
             return self._closed(value, length)
         items = elements(value, _MOST_ITEMS) or []
-        if type(value) in _UNORDERED and len(items) == length and all(type(item) is str for item in items):
+        if is_one_of(type(value), _UNORDERED) and len(items) == length and all(type(item) is str for item in items):
             items.sort()
         shown = self._list(items, length, room)
         self._path.pop()
@@ -233,7 +234,7 @@ class Pruner:
     def secret(self, value: Any) -> tuple[Node, int]:
         """A value that is a secret: remembered, and masked as a whole."""
         # That there is no secret is none, and worth knowing.
-        if type(value) in _CONSTANTS or (type(value) is str and not value):
+        if is_one_of(type(value), _CONSTANTS) or (type(value) is str and not value):
             return value, _CONSTANT
         remember(value, self._redactor, self._seen, secret=True)
         return MASK, _size(MASK)
@@ -328,7 +329,7 @@ def _need(item: Any) -> int:
     kind = type(item)
     if kind is str:
         return len(item) + 3 if len(item) <= _SMALL else 0
-    return _NEEDS.get(kind, 0)
+    return _NEEDS.get(kind, 0) if type(kind) is type else 0
 
 
 def key_text(key: Any, depth: int = 1) -> str:
@@ -336,7 +337,7 @@ def key_text(key: Any, depth: int = 1) -> str:
     kind = type(key)
     if issubclass(kind, str):
         return str.__getitem__(key, slice(LONGEST_KEY + MARGIN + 1))
-    if kind in _CONSTANTS or kind is float:
+    if is_one_of(kind, _CONSTANTS) or kind is float:
         return str(key)
     if kind is int:
         return str(integer(key))

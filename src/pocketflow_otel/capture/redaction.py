@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.capture import secret_names
 from pocketflow_otel.capture.assignments import find_assignments
+from pocketflow_otel.capture.containers import is_one_of
 from pocketflow_otel.capture.inspection import attributes, dict_items, elements, named_fields
 from pocketflow_otel.capture.secret_shapes import find_shapes
 from pocketflow_otel.capture.secret_values import MASK, Span, compiled, merged, replaced, words
@@ -158,7 +159,7 @@ def remember(
         if text is not None:
             redactor.learn(text, seen)
             continue
-        if type(value) in _SCALARS or id(value) in looked_at:
+        if is_one_of(type(value), _SCALARS) or id(value) in looked_at:
             continue
         looked_at.add(id(value))
         waiting.extend(_inside(value, secret, redactor, max(0, budget - len(waiting))))

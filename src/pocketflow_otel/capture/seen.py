@@ -62,7 +62,7 @@ class SeenSecrets:
         self._texts: set[str] = set()
         # Replaced as a whole, never changed, so that readers need no lock.
         self._secrets: tuple[_Secret, ...] = ()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.known = False
         self.longest = 0
 
@@ -79,6 +79,10 @@ class SeenSecrets:
             self._secrets = (*self._secrets, secret)
             self.longest = max(self.longest, secret.longest)
             self.known = True
+
+    def after_fork(self) -> None:
+        """Takes a lock of its own in a child, where the parent's may be held by a thread that is not there."""
+        self._lock = threading.RLock()
 
     def find(self, text: str) -> list[Span]:
         """Where remembered secrets stand in a text, also quoted for URLs, escaped, or in base64."""

@@ -68,11 +68,11 @@ def shape(value: Any) -> str:
         Class name and size: characters of a string, bytes, items of a container, extent of an array, table or image.
     """
     kind = type(value)
-    sized = _LENGTH_OF.get(kind)
+    sized = _LENGTH_OF.get(kind) if type(kind) is type else None
     if sized is not None:
         name, length = sized
         return f"{name}[{length(value)}]"
-    if kind in _SIZELESS:
+    if type(kind) is type and kind in _SIZELESS:
         return _SIZELESS[kind]
     try:
         return class_name(kind) + _size(value, kind)

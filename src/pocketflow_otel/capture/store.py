@@ -17,7 +17,7 @@ from itertools import chain, compress, islice
 from operator import is_, is_not
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.capture.containers import CONTAINERS, SCALARS, SIZED, flatten
+from pocketflow_otel.capture.containers import CONTAINERS, SCALARS, SIZED, flatten, is_one_of
 from pocketflow_otel.capture.faint import HEAVY_LENGTH, Faint, FaintItems, is_burden, unchanged
 from pocketflow_otel.capture.reading import Store, read_store
 
@@ -83,7 +83,7 @@ class Snapshot:
             return
         for key, value in held.items():
             kind = type(value)
-            if kind not in _LIGHT and (kind is not str or len(value) > HEAVY_LENGTH):
+            if not (type(kind) is type and kind in _LIGHT) and (kind is not str or len(value) > HEAVY_LENGTH):
                 self._look_into(key, value, kind)
         held.update(self._faint)
 
@@ -108,7 +108,7 @@ class Snapshot:
             self._keep(key, value, value[:], self._lists)
         elif few and kind is dict and len(value) <= _ITEMS_A_VALUE and not is_burden(list(value.values())):
             self._keep(key, value, value.copy(), self._dicts)
-        elif kind in SIZED:
+        elif is_one_of(kind, SIZED):
             if len(value) > HEAVY_LENGTH and type(key) is str:
                 self._faint[key] = Faint(value, len(value))
         elif not self._look_deeper(key, value) and type(key) is str:
@@ -129,7 +129,7 @@ class Snapshot:
             return False
         self._left -= len(items)
         many = items and type(items[0]) is int and items[0] > _MANY_ITEMS
-        if type(key) is str and (many or type(value) not in CONTAINERS or is_burden(items)):
+        if type(key) is str and (many or not is_one_of(type(value), CONTAINERS) or is_burden(items)):
             self._faint[key] = FaintItems(value, items, self.depth, most)
         else:
             self._others.append((key, value, items, most))
@@ -210,7 +210,7 @@ class Snapshot:
             kind = type(value)
             if type(key) is not str or key in noted:
                 break
-            if kind not in _LIGHT and (kind is not str or len(value) > HEAVY_LENGTH):
+            if not (type(kind) is type and kind in _LIGHT) and (kind is not str or len(value) > HEAVY_LENGTH):
                 break
         else:
             return  # nothing to forget, and nothing to look into: the common case
@@ -248,7 +248,7 @@ class Snapshot:
     def _look_into_changed(self, now: Store, changes: list[Change]) -> None:
         if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:
             for change, key, value in changes:
-                if change is not REMOVED and type(value) not in _LIGHT and not _is_short(value):
+                if change is not REMOVED and not is_one_of(type(value), _LIGHT) and not _is_short(value):
                     self._look_into(key, value, type(value))
 
 
@@ -292,7 +292,7 @@ def _same(old: Any, new: Any) -> bool:
     """Whether two different objects are the same value, as far as that is to be told without user code."""
     kind = type(old)
     if kind is type(new):
-        return kind in SCALARS and (kind in _LIGHT or len(old) <= _COMPARED_LENGTH) and bool(old == new)
+        return is_one_of(kind, SCALARS) and (kind in _LIGHT or len(old) <= _COMPARED_LENGTH) and bool(old == new)
     return (kind is Faint or kind is FaintItems) and bool(old.is_still(new))
 
 
@@ -316,7 +316,7 @@ class _Key:
     def __init__(self, key: Any) -> None:
         self.key = key
         # Numbers and tuples of text come as equal but different objects.
-        self._identity: Any = (type(key), key) if type(key) in SCALARS else id(key)
+        self._identity: Any = (type(key), key) if is_one_of(type(key), SCALARS) else id(key)
 
     def __hash__(self) -> int:
         return hash(self._identity)

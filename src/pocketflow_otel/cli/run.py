@@ -34,11 +34,21 @@ Exporters = Annotated[
 VerbosityOption = Annotated[Verbosity | None, typer.Option(help="How much the console tells.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on the console but problems.")]
 BudgetUsd = Annotated[
-    float | None, typer.Option(min=0, metavar="AMOUNT", help="Stop flows once LLM calls have cost so many US dollars.")
+    float | None,
+    typer.Option(min=0, metavar="AMOUNT", help="Stop flows once the program's LLM calls have cost so many US dollars."),
 ]
-BudgetTokens = Annotated[int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows after so many tokens.")]
-BudgetVisits = Annotated[int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows after so many node visits.")]
-BudgetSeconds = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop flows after so long.")]
+BudgetTokens = Annotated[
+    int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows once its LLM calls took so many tokens.")
+]
+BudgetVisits = Annotated[
+    int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows after so many node visits in all.")
+]
+BudgetSeconds = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", help="Stop flows so long after the program's start.")
+]
+PriceFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Prices of models that go before the known ones: JSON or TOML.")
+]
 TraceDir = Annotated[Path | None, typer.Option(metavar="DIRECTORY", help="Where trace files go.")]
 
 
@@ -72,10 +82,14 @@ def run(
     budget_tokens: BudgetTokens = None,
     budget_visits: BudgetVisits = None,
     budget_seconds: BudgetSeconds = None,
+    price_file: PriceFile = None,
 ) -> None:
     """Run a program and trace its flows, without a change to it."""
     if not program:
         raise typer.BadParameter("which module?" if module else "which script?", param_hint="SCRIPT or -m MODULE")
+    budget = {"usd": budget_usd, "tokens": budget_tokens, "visits": budget_visits, "seconds": budget_seconds}
+    if not trace and any(limit is not None for limit in budget.values()):
+        raise typer.BadParameter("nothing holds an untraced program to a budget", param_hint="--no-trace")
     command = ["-m", *program] if module else program
     # What is no file, Python itself complains about, and nobody needs to hear where its trace goes.
     if not trace or not (module or program[0] == "-" or Path(program[0]).exists()):
@@ -87,7 +101,8 @@ def run(
         verbosity=verbosity,
         exporters=_names(exporter, quiet=quiet),
         trace_dir=trace_dir,
-        budget={"usd": budget_usd, "tokens": budget_tokens, "visits": budget_visits, "seconds": budget_seconds},
+        budget=budget,
+        price_file=price_file,
     )
 
 
@@ -129,6 +144,7 @@ def _launch_traced(
     exporters: Sequence[str],
     trace_dir: Path | None,
     budget: Mapping[str, float | None] | None = None,
+    price_file: Path | None = None,
 ) -> NoReturn:
     obstacle = untraceable()
     if obstacle:
@@ -142,6 +158,8 @@ def _launch_traced(
         arguments["verbosity"] = verbosity.value
     if trace_dir is not None:
         arguments["trace_dir"] = os.fspath(trace_dir.absolute())
+    if price_file is not None:
+        arguments["price_file"] = os.fspath(price_file.absolute())
     if not os.environ.get(environment_variable("store_depth")):
         arguments["store_depth"] = STORE_DEPTH
     if not quiet:

@@ -13,9 +13,11 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from pocketflow_otel import semconv
+from pocketflow_otel.budgets import budgets_of
 from pocketflow_otel.export import chosen, flush, last_run, otlp, places, problems
 from pocketflow_otel.export.attempt import program_ends
 from pocketflow_otel.export.console import LiveConsole
@@ -115,7 +117,8 @@ class _SetUp:
             self._add_to(existing)
         elif not isinstance(existing, trace.ProxyTracerProvider):
             problems.report("configure", f"{type(existing).__qualname__} takes no exporters of ours")
-        elif self._processors:
+        elif self._processors or any(limit is not None for limit in options.limits) or budgets_of(get_current()):
+            # A budget sees calls by their spans, even if nobody else is to see them.
             self._make_providers(resource(service_name), metrics_and_logs=chosen.OTLP in names)
 
     def providers(self) -> dict[str, object]:

@@ -103,7 +103,7 @@ def noted_key(visit: Any, key: object, value: Any) -> str:
     """A key fit to be shown, whose new value has been looked at for secrets: without content not far."""
     name: str
     name, is_secret = visit.tracing.safe_name(key)
-    if is_secret or type(value) not in _SCALARS:
+    if is_secret or not (type(type(value)) is type and type(value) in _SCALARS):
         budget = _ITEMS_WITH_CONTENT if visit.place.policy.any_content else _ITEMS_WITHOUT
         redaction.remember({key: value} if type(key) is str else value, visit.tracing.redactor, visit.seen, budget)
     return visit.seen.mask(name) if visit.seen.known else name

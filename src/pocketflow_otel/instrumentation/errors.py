@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
+from pocketflow_otel.capture.containers import is_one_of
 from pocketflow_otel.capture.inspection import bases, class_attributes, exception_arguments
 from pocketflow_otel.capture.shapes import shape
 
@@ -81,7 +82,7 @@ def _shown(argument: Any, clean: Clean) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    return type(value) in _SCALARS or (type(value) is int and value.bit_length() <= _LONGEST_INT)
+    return is_one_of(type(value), _SCALARS) or (type(value) is int and value.bit_length() <= _LONGEST_INT)
 
 
 def stack_trace(error: BaseException, clean: Clean) -> str:

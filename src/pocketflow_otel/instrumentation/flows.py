@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel import semconv
+from pocketflow_otel.budgets import nothing_recorded
 from pocketflow_otel.capture.reading import read_store
 from pocketflow_otel.instrumentation import content, graph
 from pocketflow_otel.instrumentation.places import Places
@@ -37,6 +38,12 @@ class FlowRun(Visit):
         self.is_transparent = False
         self._rounds = 0
         self.places = Places(tracing, self.attributes.get("start_node"), self.place.name)
+
+    def begin(self, around: Context) -> None:
+        """Starts the run; where nothing of it is recorded, budgets say what they don't see."""
+        super().begin(around)
+        if not self.recording and self.parent is None:
+            nothing_recorded(around)
 
     def begin_transparent(self, around: Context) -> None:
         """Begins a flow without a span of its own; its nodes' spans hang below the span around it."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
-from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
+from pocketflow_otel.budgets import BUDGETS, BudgetExceeded, nothing_recorded
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import budgeting
 from pocketflow_otel.instrumentation.flows import FlowRun
@@ -125,6 +126,8 @@ class Hooks:
         info = self._tracing.classes.info(type(instance))
         if BUDGETS in around and _is_visit(parent, info):
             budgeting.begin_visit(around, self._tracing.safe(own_name(instance, info.name)), parent)
+        if parent is None:
+            nothing_recorded(around)
         return _dormant(self._tracing, parent, around, owner, instance)
 
     def _begin_selected(self, visit: Visit, parent: Any, around: Context) -> Scope | None:
@@ -198,6 +201,16 @@ def _not_begun() -> Any:
     guard.caught("beginning a span")
 
 
+def _end(scope: Any, end: Callable[[Any], None], outcome: Any) -> None:
+    """Ends a scope; if that fails, at least its span."""
+    try:
+        end(outcome)
+    except Exception:  # noqa: BLE001 - the guard decides
+        with suppress(Exception):
+            scope.end()
+        guard.caught("ending a span")
+
+
 def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -211,9 +224,9 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
         try:
             result = call(self, *args, **kwargs)
         except BaseException as error:
-            scope.fail(error)
+            _end(scope, scope.fail, error)
             raise
-        scope.finish(result)
+        _end(scope, scope.finish, result)
         return result
 
     return method
@@ -232,9 +245,9 @@ def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
         try:
             result = await call(self, *args, **kwargs)
         except BaseException as error:
-            scope.fail(error)
+            _end(scope, scope.fail, error)
             raise
-        scope.finish(result)
+        _end(scope, scope.finish, result)
         return result
 
     return method
@@ -276,7 +289,7 @@ def _fail(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _
     except Exception:  # noqa: BLE001 - the guard decides
         scope = _not_begun()
     if scope is not None:
-        scope.fail(error)
+        _end(scope, scope.fail, error)
 
 
 def _is_visit(parent: Any, info: ClassInfo) -> bool:

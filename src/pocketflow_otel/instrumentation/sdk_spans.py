@@ -68,7 +68,7 @@ class SdkSpans:
     def _start_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
         def start(span: Any, start_time: int | None = None, parent_context: Context | None = None) -> None:
             try:
-                if span.instrumentation_scope.name != _OURS and self._active:
+                if getattr(span.instrumentation_scope, "name", None) != _OURS and self._active:
                     self._begins(span, parent_context)
             except Exception:  # noqa: BLE001 - the guard decides
                 guard.caught("noting where a span begins")
@@ -79,7 +79,7 @@ class SdkSpans:
     def _end_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
         def end(span: Any, end_time: int | None = None) -> None:
             try:
-                if span.instrumentation_scope.name != _OURS:
+                if getattr(span.instrumentation_scope, "name", None) != _OURS:
                     self._ends(span, end_time)
             except Exception:  # noqa: BLE001 - the guard decides
                 guard.caught("reading a span that ends")
@@ -109,4 +109,6 @@ class SdkSpans:
             return
         times = span.start_time, time_ns() if end_time is None else end_time
         failed = span.status.status_code is StatusCode.ERROR
-        self._accounts.span_ended(note, span.attributes, span.instrumentation_scope.name, times, failed=failed)
+        self._accounts.span_ended(
+            note, span.attributes, getattr(span.instrumentation_scope, "name", "") or "", times, failed=failed
+        )

@@ -81,7 +81,7 @@ class StoreDelta:
                 changes.append((content.key_name(visit, key), REMOVED, None, None))
                 continue
             name = content.noted_key(visit, key, value)
-            if type(value) not in SCALARS:
+            if not (type(type(value)) is type and type(value) in SCALARS):
                 holding.append((name, value))
             described = shape(value) if left > 0 else None
             encoded = None if without_values or left <= 0 else content.encode(visit, value, name)

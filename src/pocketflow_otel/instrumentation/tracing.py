@@ -95,6 +95,8 @@ class Tracing:
         self.metrics = instruments
         self.accounts = Accounts(self._start_call, instruments, self._prices, self.safe)
         self.limits = Limits(*options.limits)
+        if options.price_file is not None:
+            self.accounts.load_prices()
         self.classes = Classes()
         self.selection = Selection(options.include, options.exclude, options.detailed)
         self.watches = StoreWatches()
@@ -191,6 +193,8 @@ class Tracing:
         self.generation = object()
         self.watches.after_fork()
         self.accounts.after_fork()
+        for seen in self._secrets.values():
+            seen.after_fork()
 
 
 SCOPE: Final = otel_context.create_key("pocketflow-scope")

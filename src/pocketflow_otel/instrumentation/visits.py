@@ -72,7 +72,7 @@ class Visit(Trial):
         if type(retries) is int and retries != 1:  # of anything else no code is run
             self.max_retries = max(-MOST_RETRIES, min(retries, MOST_RETRIES))
             wait: Any = attributes.get("wait")
-            self.waits = type(wait) in _NUMBERS and wait > 0
+            self.waits = (type(type(wait)) is type and type(wait) in _NUMBERS) and wait > 0
         if type(parent) is Orchestration:
             self.orchestration = parent
             places = parent.flow.places
@@ -188,7 +188,8 @@ class Visit(Trial):
         self.exec_is_over()
         if self._told:
             self.forget_told()
-        if type(result) not in SCALARS and not self.info.is_batch:  # each item has told of its own
+        kind = type(result)
+        if not (type(kind) is type and kind in SCALARS) and not self.info.is_batch:  # each item has told of its own
             self.returned(result)
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)
@@ -220,7 +221,7 @@ class Visit(Trial):
 
     def printed(self, stream: str, text: str) -> None:
         """Takes what was printed during the visit."""
-        if not text or not self.recording or self._token is None:
+        if not text or not self.recording or self._token is None or not self.is_ours_to_end:
             return
         if self._printed is None:
             self._printed = {}
@@ -321,7 +322,7 @@ class Visit(Trial):
         return attributes
 
     def _tell_action(self, action: Any, attributes: dict[str, Any]) -> None:
-        plain = type(action) in _PLAIN_ACTIONS
+        plain = type(type(action)) is type and type(action) in _PLAIN_ACTIONS
         routed = (action or semconv.DEFAULT_ACTION) if plain else action
         place, successors = self.place, self.place.successors
         if plain and routed in place.routes and not self.seen.known:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pocketflow_otel import semconv
 from pocketflow_otel.budgets import budgets_of
-from pocketflow_otel.capture.containers import SCALARS
+from pocketflow_otel.capture.containers import SCALARS, is_one_of
 from pocketflow_otel.guard import guard
 from pocketflow_otel.late import importing
 from pocketflow_otel.llm.ledger import RESULT, STORE, Call, Ledger, SpanOfOthers
-from pocketflow_otel.llm.sums import Sums
+from pocketflow_otel.llm.sums import Sums, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.prices import Price, Prices
     from pocketflow_otel.llm.responses import Found
     from pocketflow_otel.llm.usage import Usage
+
+_logger: Final = logging.getLogger("pocketflow_otel")
 
 _BY_HAND: Final = "the program"
 _MOST_GIVEN: Final = 256
@@ -76,6 +81,7 @@ class Accounts:
         self._prices: Prices | None = None
         self._is_warm = False
         self.writers: set[str] = set()
+        self._to_say: deque[str] = deque()
         self._lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -91,6 +97,11 @@ class Accounts:
 
         if any(client.module in sys.modules for client in clients.CLIENTS):
             self._warm_up()
+
+    def load_prices(self) -> None:
+        """Reads the user's own prices, so that what is wrong with them is said at once."""
+        with importing:
+            self._known_prices()
 
     # Spans of others.
 
@@ -141,6 +152,7 @@ class Accounts:
                 ledger.learn_id(call, report.response_id)
                 self._know_better(call, ledger, report, price, span.budgets)
             span.reported(call)
+        self._say()
 
     # What programs return and store.
 
@@ -151,7 +163,7 @@ class Accounts:
             scope: The visit, item or try that returned it; its context is the current one.
             value: The result.
         """
-        if type(value) in SCALARS:
+        if is_one_of(type(value), SCALARS):
             return
         try:
             with importing:
@@ -159,7 +171,7 @@ class Accounts:
 
             told = [found for found in find_usages(value) if not _memory(scope).holds(found)]
             for found in self._surest_first(scope, told):
-                self._found(scope, found, value, RESULT)
+                self._found(scope, found, RESULT)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in a result")
 
@@ -178,7 +190,7 @@ class Accounts:
             new = [found for key, value in values for found in memory.new_in_store(key, value)]
             for found in self._surest_first(visit, distinct(new)):
                 if found.usage.response_id is None or found.usage.response_id not in memory.ids:
-                    self._found(visit, found, values, STORE)
+                    self._found(visit, found, STORE)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in the store")
 
@@ -186,7 +198,7 @@ class Accounts:
         """Looks at what an outermost flow's store holds at the start: calls of an earlier run are not this one's."""
         try:
             memory = _memory(flow)
-            held = ((key, value) for key, value in store.items() if type(value) not in SCALARS)
+            held = ((key, value) for key, value in store.items() if not is_one_of(type(value), SCALARS))
             for key, value in islice(held, _MOST_GIVEN):
                 for found in memory.new_in_store(self._clean(key), value):
                     memory.note(found.usage.response_id)
@@ -201,7 +213,7 @@ class Accounts:
             ledger = _ledger(scope, budgets_of(scope.context))
             return sorted(told, key=lambda found: not ledger.knows(found.usage))
 
-    def _found(self, scope: Any, found: Found, value: Any, writer: str) -> None:
+    def _found(self, scope: Any, found: Found, writer: str) -> None:
         usage = found.usage
         now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
@@ -209,7 +221,7 @@ class Accounts:
         budgets = budgets_of(scope.context)
         with self._lock:
             ledger = _ledger(scope, budgets)
-            if ledger.met(found.identities, value):
+            if ledger.met(found):
                 return
             call = ledger.of_result(report)
             if call is not None:
@@ -218,13 +230,22 @@ class Accounts:
                 _memory(scope).note(usage.response_id)
                 self._know_better(call, ledger, report, price, budgets)
                 return
-            if ledger.covers_forgotten(writer):
+            if ledger.covers_forgotten(writer) or self._is_bookkeeping(usage, _memory(scope)):
                 return
             report.price = price
             ledger.add(report)
             self._count(report, budgets)
             _memory(scope).note(report.response_id)
+        self._say()
         self._tell(report, scope.context, report.started, None)
+
+    def _is_bookkeeping(self, usage: Usage, memory: Memory) -> bool:
+        """Whether counts are rather the program's own notes of calls: where spans tell of calls, answers have more."""
+        if not self.writers:
+            return False
+        if usage.response_id is not None:
+            return usage.response_id in memory.ids
+        return usage.model is None or not usage.output_tokens
 
     # What programs record by hand.
 
@@ -244,7 +265,7 @@ class Accounts:
         budgets = budgets_of(context)
         with self._lock:
             ledger = _ledger(scope, budgets) if scope is not None or budgets else Ledger()
-            known = ledger.by_id(usage.response_id)
+            known = ledger.of_hand(call)
             if known is not None and _BY_HAND not in known.writers:
                 known.writers.add(_BY_HAND)
                 self._know_better(known, ledger, call, price, budgets)
@@ -252,6 +273,7 @@ class Accounts:
             call.price = price
             ledger.add(call)
             self._count(call, budgets)
+        self._say()
         self._tell(call, context, started, seconds)
 
     # Tries.
@@ -309,8 +331,14 @@ class Accounts:
         tokens = 0 if call.usage is None else call.usage.total_tokens
         for budget in budgets:
             budget.spend(tokens=tokens * times, usd=0.0 if call.price is None else call.price.usd * times)
-            if call.price is None and times > 0:
-                budget.unpriced(call.model or _UNNAMED)
+            if call.price is None and times > 0 and (warning := budget.unpriced(call.model or _UNNAMED)):
+                self._to_say.append(warning)
+
+    def _say(self) -> None:
+        """Logs what came up; not while the lock is held, for a log's handler is the program's, and may end calls."""
+        while self._to_say:
+            with suppress(Exception):
+                _logger.warning("%s", self._to_say.popleft())
 
     # Prices.
 
@@ -332,7 +360,8 @@ class Accounts:
     def _warm_up(self) -> None:
         # A call takes longer than it takes to load the prices: they are there when it has ended.
         self._is_warm = True
-        threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True).start()
+        with suppress(RuntimeError):  # there are no threads to be had: then the first call waits for its price
+            threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True).start()
 
     def _load_prices(self) -> None:
         try:
@@ -370,7 +399,7 @@ class Accounts:
             told |= {
                 semconv.CALL_COST: call.price.usd,
                 semconv.OPERATION_COST: call.price.usd,
-                semconv.PRICE_SOURCE: call.price.source,
+                semconv.PRICE_SOURCE: source_name(call.price.source),
                 semconv.PRICE_AS_OF: call.price.as_of,
             }
         return {name: value for name, value in told.items() if value}

@@ -6,6 +6,7 @@ without tokens, and should be told why.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -76,8 +77,19 @@ def uncovered() -> list[LlmClient]:
     return [
         client
         for client in CLIENTS
-        if _is_used(client) and not client.distributions & covered and client.own_scope not in writers()
+        if _is_used(client)
+        and not client.distributions & covered
+        and client.own_scope not in writers()
+        # What is switched off is meant to be.
+        and not any(instrumented_by(point) is client for point in switched_off())
     ]
+
+
+def switched_off() -> list[EntryPoint]:
+    """The instrumentations that the environment switches off."""
+    names = {name.strip() for name in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    points = entry_points(group="opentelemetry_instrumentor") if names != {""} else ()
+    return [point for point in points if "*" in names or point.name in names]
 
 
 def notes() -> list[str]:

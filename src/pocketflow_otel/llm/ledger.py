@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pocketflow_otel.llm.prices import Price
+    from pocketflow_otel.llm.responses import Found
     from pocketflow_otel.llm.usage import Usage
 
 RESULT: Final = "a result"
@@ -118,7 +119,7 @@ class Ledger:
         self._unmet: dict[str, dict[Call, None]] = {RESULT: {}, STORE: {}}
         self._forgotten = {RESULT: 0, STORE: 0}
         # What was looked at, by identity: held, so that the identity is given to nothing else meanwhile.
-        self._held: dict[int, Any] = {}
+        self._held: dict[int, tuple[tuple[int, int] | None, Any]] = {}
 
     def add(self, call: Call) -> None:
         """Adds a call; the oldest are forgotten beyond 4096."""
@@ -221,12 +222,23 @@ class Ledger:
             return True
         return False
 
-    def met(self, identities: tuple[int, ...], value: Any) -> bool:
-        """Whether an object was met before in this visit; it is held from now on."""
-        known = any(identity in self._held for identity in identities)
-        for identity in identities:
-            self._held[identity] = value
+    def met(self, found: Found) -> bool:
+        """Whether a usage was met before in this visit, with these counts: one dict may be filled again and again."""
+        counts = found.usage.input_tokens, found.usage.output_tokens
+        known = found.source is not None and self._held.get(id(found.source), (None, None))[0] == counts
+        # Held, so that its identity is given to nothing else meanwhile.
+        self._held[id(found.source)] = counts, found.source
         return known
+
+    def of_hand(self, report: Call) -> Call | None:
+        """The call that the program records by hand, if its answer was met before."""
+        known = self.by_id(report.response_id)
+        if known is not None:
+            return known
+        for call in self._by_counts.get(report.counts, ()):
+            if call.writers <= {RESULT, STORE} and _same_model(call, report) and _may_be_same(call, report):
+                return call
+        return None
 
 
 def _may_be_same(call: Call, report: Call) -> bool:

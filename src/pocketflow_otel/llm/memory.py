@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.responses import Found
 
 _MOST_REMEMBERED: Final = 4096
-_MOST_STORED: Final = 8
+_MOST_STORED: Final = 32
 
 
 class Memory:
@@ -47,14 +47,14 @@ class Memory:
         before = self.stored.pop(key, [])
         found = find_usages(value, most=_MOST_STORED)
         # Another key may hold the same object, and have been looked at later.
-        known = [held for others in self.stored.values() for held in others] + before if found else []
+        known = [held for others in list(self.stored.values()) for held in others] + before if found else []
         if found and len(self.stored) < _MOST_REMEMBERED:
             self.stored[key] = found
         return [new for each in found if (new := grown_since(known, each)) is not None]
 
     def holds(self, found: Found) -> bool:
         """Whether a usage stands in the store, and so was looked at when it was put there."""
-        return any(held.source is found.source for others in self.stored.values() for held in others)
+        return any(held.source is found.source for others in list(self.stored.values()) for held in others)
 
 
 def grown_since(known: Sequence[Found], found: Found) -> Found | None:

@@ -121,4 +121,6 @@ def _text(name: str, value: object) -> str | None:
 
 
 def _ignore(name: str, expected: str, value: object) -> None:
-    _logger.warning("record_llm_usage(%s=…) is ignored: expected %s, got %s", name, expected, type(value).__name__)
+    # Of anything but a number it might be a secret, or code of the program's that says what it is.
+    got = repr(value) if type(value) in (int, float, bool) else "nothing" if value == "" else type(value).__name__
+    _logger.warning("record_llm_usage(%s=…) is ignored: expected %s, got %s", name, expected, got)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
@@ -111,4 +112,10 @@ def described_source(call: Call) -> str:
     price = call.price
     if price is None:
         return ""
-    return price.source if price.as_of is None else f"{price.source}, as of {price.as_of}"
+    source = source_name(price.source)
+    return source if price.as_of is None else f"{source}, as of {price.as_of}"
+
+
+def source_name(source: str) -> str:
+    """Where a price is from; of a file its name, for where it lies is nobody's business."""
+    return Path(source).name
