@@ -82,6 +82,8 @@ class Accounts:
         self._is_warm = False
         self.writers: set[str] = set()
         self._to_say: deque[str] = deque()
+        self._priced: deque[tuple[float, str]] = deque()
+        self._saying = threading.local()
         self._lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -172,6 +174,7 @@ class Accounts:
             told = [found for found in find_usages(value) if not _memory(scope).holds(found)]
             for found in self._surest_first(scope, told):
                 self._found(scope, found, RESULT)
+            self._say()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in a result")
 
@@ -191,6 +194,7 @@ class Accounts:
             for found in self._surest_first(visit, distinct(new)):
                 if found.usage.response_id is None or found.usage.response_id not in memory.ids:
                     self._found(visit, found, STORE)
+            self._say()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in the store")
 
@@ -236,7 +240,6 @@ class Accounts:
             ledger.add(report)
             self._count(report, budgets)
             _memory(scope).note(report.response_id)
-        self._say()
         self._tell(report, scope.context, report.started, None)
 
     def _is_bookkeeping(self, usage: Usage, memory: Memory) -> bool:
@@ -269,12 +272,14 @@ class Accounts:
             if known is not None and _BY_HAND not in known.writers:
                 known.writers.add(_BY_HAND)
                 self._know_better(known, ledger, call, price, budgets)
-                return
-            call.price = price
-            ledger.add(call)
-            self._count(call, budgets)
+            else:
+                call.price = price
+                ledger.add(call)
+                self._count(call, budgets)
+                known = None
         self._say()
-        self._tell(call, context, started, seconds)
+        if known is None:
+            self._tell(call, context, started, seconds)
 
     # Tries.
 
@@ -302,7 +307,7 @@ class Accounts:
             sums.add(call, in_failed_try=in_failed_try)
         self._spend(call, budgets, 1)
         if call.price is not None:
-            self._metrics.call_priced(call.price.usd, call.model or _UNNAMED)
+            self._priced.append((call.price.usd, call.model or _UNNAMED))
 
     def _know_better(
         self, call: Call, ledger: Ledger, report: Call, price: Price | None, budgets: tuple[Budget, ...]
@@ -325,7 +330,7 @@ class Accounts:
             sums.add(call, in_failed_try=in_failed_try)
         self._spend(call, budgets, 1)
         if call.price is not None and not was_priced:
-            self._metrics.call_priced(call.price.usd, call.model or _UNNAMED)
+            self._priced.append((call.price.usd, call.model or _UNNAMED))
 
     def _spend(self, call: Call, budgets: tuple[Budget, ...], times: int) -> None:
         tokens = 0 if call.usage is None else call.usage.total_tokens
@@ -335,10 +340,22 @@ class Accounts:
                 self._to_say.append(warning)
 
     def _say(self) -> None:
-        """Logs what came up; not while the lock is held, for a log's handler is the program's, and may end calls."""
-        while self._to_say:
-            with suppress(Exception):
+        """Records what calls cost and logs what came up: once no lock is held, for logs and metrics are the program's.
+
+        A finalizer may end a call in the middle of this; what it has to say is said when this goes on.
+        """
+        if getattr(self._saying, "here", False):
+            return
+        self._saying.here = True
+        try:
+            while self._priced:
+                self._metrics.call_priced(*self._priced.popleft())
+            while self._to_say:
                 _logger.warning("%s", self._to_say.popleft())
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("telling what calls cost")
+        finally:
+            self._saying.here = False
 
     # Prices.
 
