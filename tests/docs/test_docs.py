@@ -162,7 +162,7 @@ def test_configuration_file_takes_effect(block: Block, place: Workspace, attempt
 def test_price_file_holds_prices(block: Block, place: Workspace):
     prices = PriceTable.load(place.directory / block.file_name)
     assert prices.find(None, "my-llama") is not None
-    assert prices.find("vllm", "acme/large") is not None
+    assert prices.find("openai", "acme/large") is not None
 
 
 @pytest.mark.parametrize(
