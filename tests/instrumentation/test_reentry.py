@@ -1,6 +1,7 @@
 """The program's own code may run in the middle of ours, and its classes may be odd: neither stops a flow."""
 
 import logging
+import re
 import signal
 import threading
 
@@ -89,9 +90,9 @@ def test_a_signals_handler_may_print_while_the_program_does(capsys):
     finally:
         signal.signal(signal.SIGALRM, before)
 
-    lines = capsys.readouterr().out.splitlines()
-    assert {"tick", "tock"} == set(lines)
-    assert recording.one("invoke_node Talk").attributes["pocketflow.stdout.lines"] <= len(lines)
+    text = capsys.readouterr().out  # in which lines may stand inside one another, as without us
+    assert set(re.findall(r"tick|tock|.", text)) == {"tick", "tock"}
+    assert 0 < recording.one("invoke_node Talk").attributes["pocketflow.stdout.bytes"] <= len(text)
 
 
 def test_a_handler_of_logs_may_record_a_call():
