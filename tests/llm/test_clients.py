@@ -94,3 +94,12 @@ def test_aws_counts_only_where_a_model_was_called(imported):
 
     assert [client.instrumentation for client in clients.uncovered()] == ["opentelemetry-instrumentation-botocore"]
     assert bedrock in BaseClient.__subclasses__()
+
+
+def test_a_client_whose_instrumentation_is_switched_off_is_not_spoken_of(imported, monkeypatch):
+    imported("openai")
+    assert clients.notes() != []
+
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "requests, openai")
+    assert clients.notes() == []
+    assert [client.module for client in clients.uncovered()] == ["openai"]
