@@ -234,7 +234,7 @@ class Accounts:
                 _memory(scope).note(usage.response_id)
                 self._know_better(call, ledger, report, price, budgets)
                 return
-            if ledger.covers_forgotten(writer) or self._is_bookkeeping(usage, _memory(scope)):
+            if ledger.covers_forgotten(writer) or self._is_bookkeeping(found, _memory(scope)):
                 return
             report.price = price
             ledger.add(report)
@@ -242,13 +242,15 @@ class Accounts:
             _memory(scope).note(report.response_id)
         self._tell(report, scope.context, report.started, None)
 
-    def _is_bookkeeping(self, usage: Usage, memory: Memory) -> bool:
+    def _is_bookkeeping(self, found: Found, memory: Memory) -> bool:
         """Whether counts are rather the program's own notes of calls: where spans tell of calls, answers have more."""
         if not self.writers:
             return False
-        if usage.response_id is not None:
-            return usage.response_id in memory.ids
-        return usage.model is None or not usage.output_tokens
+        if found.usage.response_id is not None:
+            return found.usage.response_id in memory.ids
+        # Embeddings have no output; they come in a response, of which the usage is a part.
+        is_bare = len(found.identities) < 2  # noqa: PLR2004 - a response, and its usage
+        return found.usage.model is None or (is_bare and not found.usage.output_tokens)
 
     # What programs record by hand.
 
