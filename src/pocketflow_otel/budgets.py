@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
 
+from pocketflow_otel import log
 from pocketflow_otel.carrying import Block
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ _TAKEN_BY_EVERY_NODE: Final = frozenset({"visits", "seconds"})
 
 # Money is added up in whole parts of a dollar: ten times 0.001 in binary fractions is less than 0.01.
 _PARTS_OF_USD: Final = 10**12
-
-_logger: Final = logging.getLogger("pocketflow_otel")
 
 
 class BudgetExceeded(Exception):  # noqa: N818 - it is no fault: the program asked to be stopped
@@ -152,7 +150,7 @@ class Budget:
             if (self.limits.usd is None and self.limits.tokens is None) or _UNSEEN in self._warned:
                 return
             self._warned.add(_UNSEEN)
-        _logger.warning(
+        log.warn(
             "a budget of money or tokens sees only calls whose answers nodes return, or that are recorded by hand: "
             "spans are not recorded here"
         )
@@ -222,9 +220,7 @@ def begin_visit(budgets: tuple[Budget, ...], node: str) -> list[Warned]:
             budget.check(node)
         warned = [warning for budget in budgets for warning in budget.count_visit()]
     for limit, allowed, spent in warned:
-        _logger.warning(
-            "%s of a budget of %s used before node %s", _amount(limit, spent), _amount(limit, allowed), node
-        )
+        log.warn("%s of a budget of %s used before node %s", _amount(limit, spent), _amount(limit, allowed), node)
     return warned
 
 

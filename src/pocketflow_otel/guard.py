@@ -4,11 +4,10 @@ Whatever goes wrong in ours is counted and logged once; the program does not not
 that nothing is hidden from them.
 """
 
-import logging
 import sys
 from typing import Final
 
-_logger: Final = logging.getLogger("pocketflow_otel")
+from pocketflow_otel import log
 
 
 class Guard:
@@ -33,7 +32,7 @@ class Guard:
             raise  # noqa: PLE0704 - called from except blocks only
         self.failures += 1
         if self.failures == 1:
-            _logger.warning("pocketflow-otel failed while %s; your program goes on", doing, exc_info=sys.exc_info())
+            log.warn("pocketflow-otel failed while %s; your program goes on", doing, exc_info=sys.exc_info())
 
 
 guard: Final = Guard()

@@ -68,7 +68,7 @@ def _whole_number(least: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
             if isinstance(value, (bool, float)):
-                raise TypeError  # noqa: TRY301
+                raise TypeError  # noqa: TRY301 - told as text that is no number is
             number = int(value)
         except (TypeError, ValueError):
             raise ValueError("expected a whole number") from None
@@ -82,7 +82,7 @@ def _whole_number(least: int) -> Callable[[Any], int]:
 def _amount(value: Any) -> float:
     try:
         if isinstance(value, bool):
-            raise TypeError  # noqa: TRY301
+            raise TypeError  # noqa: TRY301 - told as text that is no number is
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError("expected a number") from None

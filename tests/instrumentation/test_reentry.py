@@ -3,6 +3,7 @@
 import logging
 import re
 import signal
+import sys
 import threading
 
 import pocketflow
@@ -120,3 +121,30 @@ def test_a_handler_of_logs_may_record_a_call():
 
     assert seen == ["the budget of $1 does not see what own-7b costs: its price is not known"]
     assert ended == [True]
+
+
+def test_what_we_log_is_not_what_a_node_printed(capsys):
+    class ToStderr(logging.Handler):
+        def emit(self, record):
+            print(record.getMessage(), file=sys.stderr)
+
+    class Ask(pocketflow.Node):
+        def exec(self, prep_res):
+            print("asking", file=sys.stderr)
+            record_llm_usage(model="own-7b", input_tokens=-1)
+
+    logger, handler = logging.getLogger("pocketflow_otel"), ToStderr()
+    logger.addHandler(handler)
+    try:
+        with traced() as recording, budget(usd=1):
+            pocketflow.Flow(Ask()).run({})
+    finally:
+        logger.removeHandler(handler)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "asking",
+        "record_llm_usage(input_tokens=…) is ignored: expected a whole number of at least 0, got -1",
+        "the budget of $1 does not see what own-7b costs: its price is not known",
+    ]
+    assert recording.one("invoke_node Ask").attributes["pocketflow.stderr.bytes"] == len("asking\n")
+    assert "pocketflow.stderr.bytes" not in recording.one("invoke_workflow Flow").attributes

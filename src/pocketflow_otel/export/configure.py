@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Before any provider is made: in a forked child the SDK's provider uses a pool of threads at once, and waits for ever
 # for a lock that this module frees in the child, unless this module was imported first.
-import concurrent.futures.thread  # noqa: F401
+import concurrent.futures.thread  # noqa: F401 - see above
 import os
 import sys
 import threading
@@ -247,7 +247,7 @@ class _FlowWatch(SpanProcessor):
     def __init__(self) -> None:
         self._ran = False
 
-    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002
+    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
         if not self._ran:
             scope = span.instrumentation_scope
             self._ran = scope is not None and scope.name == semconv.INSTRUMENTATION_NAME

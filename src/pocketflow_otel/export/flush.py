@@ -45,7 +45,7 @@ def on_sigterm(flush: Callable[[], None]) -> None:
         return
     process = os.getpid()
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what handlers are called with
         # First, so that a second signal ends the process at once.
         signal.signal(number, signal.SIG_DFL)
         try:

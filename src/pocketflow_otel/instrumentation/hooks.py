@@ -184,14 +184,14 @@ class Hooks:
         visit.exec_began(args[0] if args else next(iter(kwargs.values()), None))
         return _ExecPhase(visit)
 
-    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002
+    def _begin_attempt(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Scope | None:  # noqa: ARG002 - `_Begin`
         around = otel_context.get_current()
         trial = _trial_of(around.get(SCOPE), instance)
         if trial is None or trial.max_retries <= 1:
             return None
         return Attempt(trial, around)
 
-    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:  # noqa: ARG002
+    def _begin_fallback(self, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords) -> Any:  # noqa: ARG002 - `_Begin`
         trial = _trial_of(otel_context.get_value(SCOPE), instance)
         return None if trial is None else _FallbackPhase(trial)
 

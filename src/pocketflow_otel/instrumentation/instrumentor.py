@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from pocketflow_otel import semconv
+from pocketflow_otel import log, semconv
 from pocketflow_otel.capture.output import OutputListener
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.discovery import CopyFinder, base_node_of, loaded_copies
@@ -64,7 +64,7 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         providers = {name: kwargs.pop(name, None) for name in _PROVIDERS}
         options, problems = resolve(kwargs)
         for problem in problems:
-            _logger.warning("%s", problem)
+            log.warn("%s", problem)
         tracing = Tracing(
             options,
             trace.get_tracer(semconv.INSTRUMENTATION_NAME, __version__, providers["tracer_provider"]),
@@ -90,7 +90,7 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 continue  # the finder waits for it
             base = base_node_of(module)
             if base is None:
-                _logger.warning("module %s holds no PocketFlow: expected classes BaseNode and Flow", name)
+                log.warn("module %s holds no PocketFlow: expected classes BaseNode and Flow", name)
             else:
                 hooks.adopt(base)
 
@@ -106,7 +106,7 @@ class PocketFlowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 def _note_output(stream: str, text: str) -> None:
-    scope = current_scope()
+    scope = None if log.is_writing() else current_scope()
     if scope is not None:
         visit = scope.listener
         if visit is not None:

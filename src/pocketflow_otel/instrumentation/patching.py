@@ -157,7 +157,7 @@ class _SubclassWatch(classmethod):  # type: ignore[type-arg]
 def _watch_subclasses(cls: type, patch_class: Callable[[type], None]) -> None:
     original = cls.__dict__.get("__init_subclass__")
 
-    def __init_subclass__(subclass: type, **kwargs: Any) -> None:  # noqa: N807
+    def __init_subclass__(subclass: type, **kwargs: Any) -> None:  # noqa: N807 - it stands in for the program's
         if original is not None:
             original.__get__(None, subclass)(**kwargs)
         else:

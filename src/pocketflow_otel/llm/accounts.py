@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import time
@@ -12,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pocketflow_otel import semconv
+from pocketflow_otel import log, semconv
 from pocketflow_otel.budgets import budgets_of
 from pocketflow_otel.capture.containers import SCALARS, is_one_of
 from pocketflow_otel.guard import guard
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.prices import Price, Prices
     from pocketflow_otel.llm.responses import Found
     from pocketflow_otel.llm.usage import Usage
-
-_logger: Final = logging.getLogger("pocketflow_otel")
 
 _BY_HAND: Final = "the program"
 _MOST_GIVEN: Final = 256
@@ -353,7 +350,7 @@ class Accounts:
             while self._priced:
                 self._metrics.call_priced(*self._priced.popleft())
             while self._to_say:
-                _logger.warning("%s", self._to_say.popleft())
+                log.warn("%s", self._to_say.popleft())
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("telling what calls cost")
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from datetime import UTC, date, datetime
@@ -11,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from pocketflow_otel import log
 from pocketflow_otel.llm.listed_models import ListedModels
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.price_entry import PriceEntry
     from pocketflow_otel.llm.price_table import PriceTable
     from pocketflow_otel.llm.usage import Usage
-
-_logger: Final = logging.getLogger("pocketflow_otel")
 
 REPORTED: Final = "reported"
 
@@ -79,7 +77,7 @@ class Prices:
             if prices is not None:
                 table = PriceTable.load(prices) if isinstance(prices, str) else PriceTable.of(prices)
         except (PriceTableError, OSError) as error:
-            _logger.warning("price_file is ignored: %s", error)
+            log.warn("price_file is ignored: %s", error)
         made = cls(table)
         if refresh:
             threading.Thread(target=made._refresh_quietly, name="pocketflow-otel prices", daemon=True).start()
@@ -89,7 +87,7 @@ class Prices:
         try:
             self.refresh()
         except PriceRefreshError as error:
-            _logger.warning("%s; those at hand are used", error)
+            log.warn("%s; those at hand are used", error)
 
     def price(self, usage: Usage, at: datetime | None = None) -> Price | None:
         """What a call cost.

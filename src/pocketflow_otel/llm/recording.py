@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 
+from pocketflow_otel import log
 from pocketflow_otel.guard import guard
 from pocketflow_otel.late import importing
 
 if TYPE_CHECKING:
     from pocketflow_otel.llm.accounts import Accounts
 
-_logger: Final = logging.getLogger("pocketflow_otel")
 _MOST_TOKENS: Final = 2**53
 
 
@@ -123,4 +122,4 @@ def _text(name: str, value: object) -> str | None:
 def _ignore(name: str, expected: str, value: object) -> None:
     # Of anything but a number it might be a secret, or code of the program's that says what it is.
     got = repr(value) if type(value) in (int, float, bool) else "nothing" if value == "" else type(value).__name__
-    _logger.warning("record_llm_usage(%s=…) is ignored: expected %s, got %s", name, expected, got)
+    log.warn("record_llm_usage(%s=…) is ignored: expected %s, got %s", name, expected, got)

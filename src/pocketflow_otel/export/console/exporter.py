@@ -25,6 +25,6 @@ class ConsoleSpanExporter(SpanExporter):
     def __init__(self) -> None:
         requested.request(lambda options: LiveConsole(verbosity=options.verbosity))
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 - the `LiveConsole` has shown them
         """Does nothing, for the `LiveConsole` has shown the spans when they started and ended."""
         return SpanExportResult.SUCCESS

@@ -83,7 +83,7 @@ class LiveConsole(SpanProcessor):
         self._totals = Totals()
         _consoles.add(self)
 
-    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002
+    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
         """Shows that a flow, node or iteration starts."""
         try:
             with self._lock:
