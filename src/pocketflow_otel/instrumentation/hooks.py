@@ -20,10 +20,11 @@ from pocketflow_otel.instrumentation import budgeting
 from pocketflow_otel.instrumentation.flows import FlowRun
 from pocketflow_otel.instrumentation.graph import own_name
 from pocketflow_otel.instrumentation.patching import ClassPatcher, HookFactory, Method
-from pocketflow_otel.instrumentation.scopes import Attempt, Dormant, Item, Orchestration, Scope, Trial
+from pocketflow_otel.instrumentation.scopes import Dormant, Orchestration, Scope
 from pocketflow_otel.instrumentation.sdk_spans import SdkSpans
 from pocketflow_otel.instrumentation.selection import Level
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+from pocketflow_otel.instrumentation.tries import Attempt, Item, Trial
 from pocketflow_otel.instrumentation.visits import Visit
 
 if TYPE_CHECKING:

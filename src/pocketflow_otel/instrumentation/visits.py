@@ -13,9 +13,10 @@ from pocketflow_otel.capture.output import Printed
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.places import Place
-from pocketflow_otel.instrumentation.scopes import MOST_RETRIES, Orchestration, Scope, Trial, numbers
+from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, numbers
 from pocketflow_otel.instrumentation.store_delta import KeyChange, StoreDelta
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
+from pocketflow_otel.instrumentation.tries import MOST_RETRIES, Trial
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

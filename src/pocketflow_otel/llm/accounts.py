@@ -5,50 +5,33 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel import log, semconv
 from pocketflow_otel.budgets import budgets_of
 from pocketflow_otel.capture.containers import SCALARS, is_one_of
 from pocketflow_otel.guard import guard
 from pocketflow_otel.late import importing
 from pocketflow_otel.llm.ledger import RESULT, STORE, Call, Ledger, SpanOfOthers
-from pocketflow_otel.llm.sums import Sums, source_name
+from pocketflow_otel.llm.sums import Sums
+from pocketflow_otel.llm.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span
 
     from pocketflow_otel.budgets import Budget
     from pocketflow_otel.llm.memory import Memory
     from pocketflow_otel.llm.prices import Price, Prices
     from pocketflow_otel.llm.responses import Found
+    from pocketflow_otel.llm.telling import CallMetrics, StartCall
     from pocketflow_otel.llm.usage import Usage
 
 _BY_HAND: Final = "the program"
 _MOST_GIVEN: Final = 256
-_UNNAMED: Final = "unknown"
-
-
-class CallMetrics(Protocol):
-    """Records what calls used and cost."""
-
-    def call_priced(self, usd: float, model: str) -> None:
-        """Records what a call cost."""
-
-    def call_told(self, usage: Usage, seconds: float | None, attributes: Mapping[str, str]) -> None:
-        """Records a call that no other instrumentation knows of."""
-
-
-if TYPE_CHECKING:
-    StartCall = Callable[[str, dict[str, Any], Any, int], Span]
-    """Starts the span of a call: (name, attributes, context around, start in nanoseconds since the epoch)."""
 
 
 class Accounts:
@@ -71,16 +54,12 @@ class Accounts:
         make_prices: Callable[[], Prices],
         clean: Callable[[str], str],
     ) -> None:
-        self._start_call = start_call
-        self._metrics = metrics
+        self._telling = Telling(start_call, metrics, clean)
         self._make_prices = make_prices
         self._clean = clean
         self._prices: Prices | None = None
         self._is_warm = False
         self.writers: set[str] = set()
-        self._to_say: deque[str] = deque()
-        self._priced: deque[tuple[float, str]] = deque()
-        self._saying = threading.local()
         self._lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -133,7 +112,7 @@ class Accounts:
         if not told.is_call and span.covered:
             return
         model = told.usage.model if told.usage is not None else _model_in(attributes)
-        report = Call(told.usage, self._shown(model, span.scope), span.scope, writer, *times)
+        report = Call(told.usage, self._telling.shown(model, span.scope), span.scope, writer, *times)
         price = self._price(told.usage)
         with self._lock:
             ledger = _ledger(span.scope, span.budgets)
@@ -151,7 +130,7 @@ class Accounts:
                 ledger.learn_id(call, report.response_id)
                 self._know_better(call, ledger, report, price, span.budgets)
             span.reported(call)
-        self._say()
+        self._telling.say()
 
     # What programs return and store.
 
@@ -171,7 +150,7 @@ class Accounts:
             told = [found for found in find_usages(value) if not _memory(scope).holds(found)]
             for found in self._surest_first(scope, told):
                 self._found(scope, found, RESULT)
-            self._say()
+            self._telling.say()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in a result")
 
@@ -191,7 +170,7 @@ class Accounts:
             for found in self._surest_first(visit, distinct(new)):
                 if found.usage.response_id is None or found.usage.response_id not in memory.ids:
                     self._found(visit, found, STORE)
-            self._say()
+            self._telling.say()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("looking for usage in the store")
 
@@ -218,7 +197,7 @@ class Accounts:
         usage = found.usage
         now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
-        report = Call(usage, self._shown(usage.model, scope), scope, writer, _started(scope, now), now)
+        report = Call(usage, self._telling.shown(usage.model, scope), scope, writer, _started(scope, now), now)
         budgets = budgets_of(scope.context)
         with self._lock:
             ledger = _ledger(scope, budgets)
@@ -237,7 +216,7 @@ class Accounts:
             ledger.add(report)
             self._count(report, budgets)
             _memory(scope).note(report.response_id)
-        self._tell(report, scope.context, report.started, None)
+        self._telling.call(report, usage, scope.context, report.started, None)
 
     def _is_bookkeeping(self, found: Found, memory: Memory) -> bool:
         """Whether counts are rather the program's own notes of calls: where spans tell of calls, answers have more."""
@@ -263,7 +242,7 @@ class Accounts:
         now = time.time_ns()  # pricing the first call takes a while
         price = self._price(usage)
         started = now if seconds is None else now - int(seconds * 1e9)
-        call = Call(usage, self._shown(usage.model, scope), scope, _BY_HAND, started, now)
+        call = Call(usage, self._telling.shown(usage.model, scope), scope, _BY_HAND, started, now)
         budgets = budgets_of(context)
         with self._lock:
             ledger = _ledger(scope, budgets) if scope is not None or budgets else Ledger()
@@ -276,9 +255,9 @@ class Accounts:
                 ledger.add(call)
                 self._count(call, budgets)
                 known = None
-        self._say()
+        self._telling.say()
         if known is None:
-            self._tell(call, context, started, seconds)
+            self._telling.call(call, usage, context, started, seconds)
 
     # Tries.
 
@@ -306,7 +285,7 @@ class Accounts:
             sums.add(call, in_failed_try=in_failed_try)
         self._spend(call, budgets, 1)
         if call.price is not None:
-            self._priced.append((call.price.usd, call.model or _UNNAMED))
+            self._telling.cost(call.price.usd, call.name)
 
     def _know_better(
         self, call: Call, ledger: Ledger, report: Call, price: Price | None, budgets: tuple[Budget, ...]
@@ -329,32 +308,14 @@ class Accounts:
             sums.add(call, in_failed_try=in_failed_try)
         self._spend(call, budgets, 1)
         if call.price is not None and not was_priced:
-            self._priced.append((call.price.usd, call.model or _UNNAMED))
+            self._telling.cost(call.price.usd, call.name)
 
     def _spend(self, call: Call, budgets: tuple[Budget, ...], times: int) -> None:
         tokens = 0 if call.usage is None else call.usage.total_tokens
         for budget in budgets:
             budget.spend(tokens=tokens * times, usd=0.0 if call.price is None else call.price.usd * times)
-            if call.price is None and times > 0 and (warning := budget.unpriced(call.model or _UNNAMED)):
-                self._to_say.append(warning)
-
-    def _say(self) -> None:
-        """Records what calls cost and logs what came up: once no lock is held, for logs and metrics are the program's.
-
-        A finalizer may end a call in the middle of this; what it has to say is said when this goes on.
-        """
-        if getattr(self._saying, "here", False):
-            return
-        self._saying.here = True
-        try:
-            while self._priced:
-                self._metrics.call_priced(*self._priced.popleft())
-            while self._to_say:
-                log.warn("%s", self._to_say.popleft())
-        except Exception:  # noqa: BLE001 - the guard decides
-            guard.caught("telling what calls cost")
-        finally:
-            self._saying.here = False
+            if call.price is None and times > 0 and (warning := budget.unpriced(call.name)):
+                self._telling.warning(warning)
 
     # Prices.
 
@@ -385,50 +346,6 @@ class Accounts:
                 self._known_prices().warm_up()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("loading prices")
-
-    # Telling.
-
-    def _tell(self, call: Call, context: Any, started: int, seconds: float | None) -> None:
-        """Makes the span of a call that only we know of."""
-        if call.usage is None or (call.scope is not None and call.scope.is_silent):
-            return
-        attributes = self._call_attributes(call, call.usage)
-        span = self._start_call(f"{semconv.SPAN_CHAT} {call.model or _UNNAMED}", attributes, context, started)
-        span.end(call.ended)
-        names: dict[str, str] = {name: attributes[name] for name in _METRIC_NAMES if name in attributes}
-        self._metrics.call_told(call.usage, seconds, names)
-
-    def _call_attributes(self, call: Call, usage: Usage) -> dict[str, Any]:
-        """What the span of a call tells, under the conventions' names."""
-        told: dict[str, Any] = {
-            semconv.OPERATION_NAME: semconv.OPERATION_CHAT,
-            semconv.PROVIDER_NAME: self._shown(usage.provider, call.scope),
-            semconv.REQUEST_MODEL: call.model,
-            semconv.RESPONSE_ID: self._shown(usage.response_id, call.scope),
-            semconv.CALL_INPUT_TOKENS: usage.input_tokens,
-            semconv.CALL_OUTPUT_TOKENS: usage.output_tokens,
-            semconv.CALL_CACHE_READ_TOKENS: usage.cached_input_tokens,
-            semconv.CALL_CACHE_WRITE_TOKENS: usage.cache_write_tokens,
-            semconv.CALL_REASONING_TOKENS: usage.reasoning_tokens,
-        }
-        if call.price is not None:
-            told |= {
-                semconv.CALL_COST: call.price.usd,
-                semconv.OPERATION_COST: call.price.usd,
-                semconv.PRICE_SOURCE: source_name(call.price.source),
-                semconv.PRICE_AS_OF: call.price.as_of,
-            }
-        return {name: value for name, value in told.items() if value}
-
-    def _shown(self, name: str | None, scope: Any) -> str | None:
-        """A name that a program or another tool gave, as a span may tell it: masked, and cut where it is long."""
-        if name is None:
-            return None
-        shown = self._clean(name)
-        return str(scope.seen.mask(shown)) if scope is not None and scope.seen.known else shown
-
-
-_METRIC_NAMES: Final = (semconv.OPERATION_NAME, semconv.PROVIDER_NAME, semconv.REQUEST_MODEL)
 
 
 def _memory(scope: Any) -> Memory:

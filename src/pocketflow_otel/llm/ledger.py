@@ -55,6 +55,11 @@ class Call:
         self.ended = ended
 
     @property
+    def name(self) -> str:
+        """What the call is listed by: its model, where that is known."""
+        return self.model or "unknown"
+
+    @property
     def response_id(self) -> str | None:
         """The vendor's id of the answer."""
         return None if self.usage is None else self.usage.response_id

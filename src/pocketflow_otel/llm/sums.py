@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.ledger import Call
 
 _MOST_NAMES: Final = 32
-_UNNAMED: Final = "unknown"
 # A token costs 1e-8 dollars at the least; what lies far below is what adding binary fractions leaves.
 _DIGITS: Final = 15
 
@@ -60,7 +59,7 @@ class Sums:
             self.output_tokens += usage.output_tokens * times
             self.cached_input_tokens += usage.cached_input_tokens * times
             self.reasoning_tokens += usage.reasoning_tokens * times
-        name = call.model or _UNNAMED
+        name = call.name
         _tally(self.models, name, times)
         cost = 0.0
         if call.price is None:

@@ -1,0 +1,134 @@
+"""How often a node's ``exec`` is tried: for the node itself, or for each item of a batch."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from pocketflow_otel import semconv
+from pocketflow_otel.guard import guard
+from pocketflow_otel.instrumentation.scopes import Scope
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from pocketflow_otel.instrumentation.tracing import Tracing
+
+MOST_RETRIES: Final = 2**63 - 1
+"""What an integer attribute can hold."""
+
+
+class Trial(Scope):
+    """What runs a node's ``exec``, once or several times: a visit of a plain node, or an item of a batch node.
+
+    Attributes:
+        max_retries: How often the node may try.
+        waits: Whether it waits in between.
+        attempts: How often it has tried.
+        fallback: Whether ``exec_fallback`` gave the result.
+    """
+
+    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "waits")
+
+    def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
+        Scope.__init__(self, tracing, parent)
+        self.node: Any = None
+        self.max_retries = 1
+        self.waits = False
+        self.attempts = 0
+        self.fallback = False
+        self.last_try_ended = 0.0
+
+    def attempt_attributes(self) -> dict[str, Any]:
+        """What is told of the tries; nothing where there was one and no more were allowed."""
+        attributes: dict[str, Any] = {}
+        if self.max_retries != 1:
+            attributes[semconv.MAX_RETRIES] = self.max_retries
+            # An exec put on the instance is tried unseen: then nothing is told, rather than a wrong number.
+            seen = self.attempts or self.max_retries <= 0
+            if seen and self.attempts != 1:
+                attributes[semconv.ATTEMPTS] = self.attempts
+        if self.fallback:
+            attributes[semconv.FALLBACK] = True
+        return attributes
+
+
+class Item(Trial):
+    """One item of a batch node.
+
+    Attributes:
+        visit: The node's visit.
+    """
+
+    __slots__ = ("visit",)
+
+    def __init__(self, visit: Any, around: Context) -> None:
+        super().__init__(visit.tracing, visit)
+        self.visit = visit
+        self.node = visit.node
+        self.max_retries = visit.max_retries
+        self.waits = visit.waits
+        self.start_span(semconv.SPAN_ITEM, {semconv.BATCH_INDEX: next(visit.item_numbers)}, around)
+        self.enter(around)
+
+    def finish(self, result: Any = None) -> None:
+        """Ends the item."""
+        self.returned(result)
+        self._record()
+        super().finish(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the item, which failed."""
+        self.visit.items_failed += 1
+        self._record()
+        super().fail(error)
+
+    def _record(self) -> None:
+        self.visit.count_retries(self.attempts)
+        if self.recording and self.is_ours_to_end and (attributes := self.attempt_attributes()):
+            self.span.set_attributes(attributes)
+
+
+class Attempt(Scope):
+    """One try of a node's ``exec``, where more than one is allowed.
+
+    Args:
+        trial: What is being tried.
+        around: The context in which it is.
+    """
+
+    __slots__ = ("_number", "_trial", "failed_try")
+
+    def __init__(self, trial: Trial, around: Context) -> None:
+        super().__init__(trial.tracing, trial)
+        self.failed_try = False
+        self._trial = trial
+        trial.attempts += 1
+        trial.forget_told()
+        self._number = trial.attempts
+        attributes: dict[str, Any] = {
+            semconv.ATTEMPT_NUMBER: self._number,
+            semconv.MAX_RETRIES: min(trial.max_retries, MOST_RETRIES),
+        }
+        if self._number > 1 and trial.waits:
+            attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
+        self.start_span(semconv.SPAN_ATTEMPT, attributes, around)
+        self.enter(around)
+
+    def finish(self, result: Any = None) -> None:
+        """Ends the try, which succeeded."""
+        self.returned(result)
+        super().finish(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the try, which raised; a traceback is taken only from one that is not tried again."""
+        self._trial.last_try_ended = perf_counter()
+        try:
+            if self.is_ours_to_end:
+                self.tracing.accounts.try_failed(self)
+                retried = issubclass(type(error), Exception) and self._number < self._trial.max_retries
+                self.note_error(error, with_trace=not retried)
+        except Exception:  # noqa: BLE001 - the guard decides
+            guard.caught("recording a failed try")
+        finally:
+            self.end()
