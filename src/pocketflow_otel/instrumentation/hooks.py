@@ -202,14 +202,18 @@ def _not_begun() -> Any:
     guard.caught("beginning a span")
 
 
-def _end(scope: Any, end: Callable[[Any], None], outcome: Any) -> None:
-    """Ends a scope; if that fails, at least its span."""
+def _fail(scope: Any, error: BaseException) -> None:
     try:
-        end(outcome)
+        scope.fail(error)
     except Exception:  # noqa: BLE001 - the guard decides
-        with suppress(Exception):
-            scope.end()
-        guard.caught("ending a span")
+        _not_ended(scope)
+
+
+def _not_ended(scope: Any) -> None:
+    """What hooks do where a scope could not be ended: at least its span is."""
+    with suppress(Exception):
+        scope.end()
+    guard.caught("ending a span")
 
 
 def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
@@ -225,9 +229,12 @@ def _sync_hook(begin: _Begin, owner: type, call: Method) -> Method:
         try:
             result = call(self, *args, **kwargs)
         except BaseException as error:
-            _end(scope, scope.fail, error)
+            _fail(scope, error)
             raise
-        _end(scope, scope.finish, result)
+        try:
+            scope.finish(result)
+        except Exception:  # noqa: BLE001 - the guard decides
+            _not_ended(scope)
         return result
 
     return method
@@ -246,9 +253,12 @@ def _async_hook(begin: _Begin, owner: type, call: Method) -> Method:
         try:
             result = await call(self, *args, **kwargs)
         except BaseException as error:
-            _end(scope, scope.fail, error)
+            _fail(scope, error)
             raise
-        _end(scope, scope.finish, result)
+        try:
+            scope.finish(result)
+        except Exception:  # noqa: BLE001 - the guard decides
+            _not_ended(scope)
         return result
 
     return method
@@ -264,7 +274,7 @@ def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
         try:
             promise = call(self, *args, **kwargs)
         except BaseException as error:
-            _fail(begin, owner, self, args, kwargs, error)
+            _tell_of_failure(begin, owner, self, args, kwargs, error)
             raise
         if not inspect.iscoroutine(promise):
             return promise
@@ -281,7 +291,9 @@ def _promise_hook(begin: _Begin, owner: type, call: Method) -> Method:
     return method
 
 
-def _fail(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords, error: BaseException) -> None:
+def _tell_of_failure(
+    begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _Keywords, error: BaseException
+) -> None:
     """Tells of a call that raised before there was anything to await."""
     try:
         scope = begin(owner, instance, args, kwargs)
@@ -290,7 +302,7 @@ def _fail(begin: _Begin, owner: type, instance: Any, args: _Arguments, kwargs: _
     except Exception:  # noqa: BLE001 - the guard decides
         scope = _not_begun()
     if scope is not None:
-        _end(scope, scope.fail, error)
+        _fail(scope, error)
 
 
 def _is_visit(parent: Any, info: ClassInfo) -> bool:
