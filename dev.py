@@ -3,7 +3,7 @@
 
 Usage:
     python3 dev.py demo          run the demo
-    python3 dev.py test [ARGS]   run the tests (ARGS go to pytest; -m slow: those that take long)
+    python3 dev.py test [ARGS]   run the tests (ARGS go to pytest; -m slow: those that take long; -n0: in one process)
     python3 dev.py run COMMAND   run any command in the project's environment
     python3 dev.py uv ARGS       run the uv that the above use
 
@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent
 UV_HOME = ROOT / ".uv"
 UV_REQUIREMENT = "uv>=0.8,<1"
 LEAST_PYTHON = (3, 11)
+# Each process starts servers of its own, so that more of them than this gain little.
+IN_PARALLEL = ("-n", "logical", "--maxprocesses=4", "--dist", "worksteal")
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> int:
         )
     tasks = {
         "demo": ["run", "--frozen", "--no-dev", "pocketflow-otel", "demo"],
-        "test": ["run", "--frozen", "pytest"],
+        "test": ["run", "--frozen", "pytest", *IN_PARALLEL],
         "run": ["run", "--frozen"],
         "uv": [],
     }

@@ -214,7 +214,9 @@ def test_development_script_has_the_tasks(task: str, command: list[str], monkeyp
     monkeypatch.setattr(dev, "find_uv", lambda: Path("uv"))
     monkeypatch.setattr(dev.subprocess, "run", lambda line, **_: ran.append(line) or SimpleNamespace(returncode=0))
     assert dev.main([task]) == 0
-    assert ran[0][-len(command) :] == command
+    tool, run, frozen, *line = [word for word in ran[0] if word != "--no-dev"]
+    assert (tool, run, frozen) == ("uv", "run", "--frozen")
+    assert line[: len(command)] == command
 
 
 def test_development_script_is_only_asked_for_what_there_is():
