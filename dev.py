@@ -4,6 +4,7 @@
 Usage:
     python3 dev.py demo          run the demo
     python3 dev.py test [ARGS]   run the tests (ARGS go to pytest; -m slow: those that take long; -n0: in one process)
+    python3 dev.py backends      install the backends that the tests send to, all of them at once
     python3 dev.py run COMMAND   run any command in the project's environment
     python3 dev.py uv ARGS       run the uv that the above use
 
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
     tasks = {
         "demo": ["run", "--frozen", "--no-dev", "pocketflow-otel", "demo"],
         "test": ["run", "--frozen", "pytest", *IN_PARALLEL],
+        "backends": ["run", "--frozen", "python", "tests/backends/install.py"],
         "run": ["run", "--frozen"],
         "uv": [],
     }

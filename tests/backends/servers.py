@@ -1,0 +1,146 @@
+"""Servers on this machine: started for a test, waited for until they answer, and ended with it."""
+
+import itertools
+import os
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+LONGEST_START_SECONDS = 120
+LONGEST_END_SECONDS = 20
+LONGEST_WAIT_SECONDS = 60
+_POLL_SECONDS = 0.02
+# Below the range that the system gives out by itself, and apart for each process of a test run.
+_WORKER = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+_PORTS = itertools.cycle(range(21_000 + 1_000 * _WORKER, 22_000 + 1_000 * _WORKER))
+
+
+@dataclass
+class Server:
+    """A server that runs.
+
+    Attributes:
+        process: Its process.
+        log: The file that everything it prints goes to.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def printed(self) -> str:
+        """What it has printed up to now."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def end(self) -> int:
+        """Ends it as a service is ended, and returns its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(LONGEST_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Ends it as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+
+def start(command: Sequence[str | Path], log: Path, ready: Callable[[], bool], environ: Mapping[str, str]) -> Server:
+    """Starts a server, and waits until it is ready.
+
+    Raises:
+        RuntimeError: If it ended, or did not get ready in time; with what it printed.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environ},
+            cwd=log.parent,
+        )
+    server = Server(process, log)
+    try:
+        wait_until(lambda: process.poll() is not None or ready(), LONGEST_START_SECONDS)
+    except TimeoutError as error:
+        server.kill()
+        raise RuntimeError(f"{command[0]} did not get ready:\n{server.printed()[-4000:]}") from error
+    if process.poll() is not None:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{server.printed()[-4000:]}")
+    return server
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], log: Path, ready: Callable[[], bool], environ: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Starts a server as `start` does, and ends it with the block."""
+    server = start(command, log, ready, environ or {})
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.end()
+
+
+def wait_until(holds: Callable[[], object], seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    """Waits until something holds.
+
+    Raises:
+        TimeoutError: If it does not in time.
+    """
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"it did not happen in {seconds} seconds")
+        time.sleep(_POLL_SECONDS)
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on, and no other process of this test run is given."""
+    for port in _PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
+
+
+def listening(*ports: int) -> bool:
+    """Whether something listens on all of some ports of this machine."""
+    for port in ports:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return False
+    return True
+
+
+def answers(url: str) -> bool:
+    """Whether a URL is answered with success."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return 200 <= response.status < 300
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def get(url: str, **headers: str) -> bytes:
+    """What a URL answers.
+
+    Raises:
+        urllib.error.HTTPError: If it is not success.
+    """
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=LONGEST_WAIT_SECONDS) as response:
+        return response.read()
