@@ -111,7 +111,8 @@ attribute_sets = st.dictionaries(texts.filter(bool), values, max_size=6)
 times = st.integers(1, 2**63 - 1)
 trace_ids = st.integers(1, 2**128 - 1)
 span_ids = st.integers(1, 2**64 - 1)
-contexts = st.builds(api.SpanContext, trace_ids, span_ids, st.booleans(), st.just(api.TraceFlags(1)))
+trace_states = st.sampled_from([None, api.TraceState([("vendor", "a:1"), ("other", "b")])])
+contexts = st.builds(api.SpanContext, trace_ids, span_ids, st.booleans(), st.just(api.TraceFlags(1)), trace_states)
 statuses = st.one_of(
     st.just(api.Status()),
     st.just(api.Status(api.StatusCode.OK)),
@@ -130,7 +131,7 @@ sdk_spans = st.builds(
     status=statuses,
     start_time=times,
     end_time=times,
-    instrumentation_scope=st.none() | st.builds(InstrumentationScope, texts.filter(bool)),
+    instrumentation_scope=st.none() | st.builds(InstrumentationScope, texts.filter(bool), st.none() | texts),
 )
 
 
@@ -155,12 +156,19 @@ def expected(made):
         attributes=as_read(dict(made.attributes)),
         events=tuple(Event(event.name, event.timestamp, as_read(dict(event.attributes))) for event in made.events),
         links=tuple(
-            Link(f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}", as_read(dict(link.attributes)))
+            Link(
+                f"{link.context.trace_id:032x}",
+                f"{link.context.span_id:016x}",
+                as_read(dict(link.attributes)),
+                link.context.trace_state.to_header(),
+            )
             for link in made.links
         ),
         status=Status(StatusCode(made.status.status_code.name), made.status.description or ""),
         resource=as_read(dict(made.resource.attributes)),
         scope=made.instrumentation_scope.name if made.instrumentation_scope else "",
+        scope_version=(made.instrumentation_scope.version or "") if made.instrumentation_scope else "",
+        trace_state=made.context.trace_state.to_header(),
     )
 
 

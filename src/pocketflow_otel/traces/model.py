@@ -88,6 +88,9 @@ class Span:
     """The attributes of what made the span, shared between spans. Empty for an unfinished span."""
     scope: str = ""
     """The name of the instrumentation that made the span. Empty for an unfinished span."""
+    scope_version: str = ""
+    trace_state: str = ""
+    """What vendors passed along with the trace, as in the header ``tracestate``."""
 
     @property
     def finished(self) -> bool:

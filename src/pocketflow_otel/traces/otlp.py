@@ -46,9 +46,9 @@ class SpanDecoder:
             # Before version 0.15 OTLP named scopes otherwise.
             for scoped in resource_spans.get("scopeSpans") or resource_spans.get("instrumentationLibrarySpans") or ():
                 scope = scoped.get("scope") or scoped.get("instrumentationLibrary") or {}
-                name = scope.get("name") or ""
+                name, version = scope.get("name") or "", scope.get("version") or ""
                 for span in scoped.get("spans") or ():
-                    yield _span(span, resource, name)
+                    yield _span(span, resource, name, version)
 
     def _resource_of(self, resource_spans: dict[str, Any]) -> dict[str, Any]:
         # Nearly always the same as in the line before: 3 KB less for every span of a file.
@@ -84,7 +84,7 @@ _VALUES: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def _span(span: dict[str, Any], resource: dict[str, Any], scope: str) -> Span:
+def _span(span: dict[str, Any], resource: dict[str, Any], scope: str, scope_version: str) -> Span:
     return Span(
         trace_id=_id(span["traceId"], _TRACE_ID_LENGTH),
         span_id=_id(span["spanId"], _SPAN_ID_LENGTH),
@@ -99,6 +99,8 @@ def _span(span: dict[str, Any], resource: dict[str, Any], scope: str) -> Span:
         status=_status(span.get("status")),
         resource=resource,
         scope=scope,
+        scope_version=scope_version,
+        trace_state=span.get("traceState") or "",
     )
 
 

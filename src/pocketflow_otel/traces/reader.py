@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import io
 import itertools
@@ -9,7 +10,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pocketflow_otel.traces.liveness import is_alive
 from pocketflow_otel.traces.model import Event, Link, Span, SpanKind, Status, StatusCode, Trace, TraceState
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Event",
+    "Line",
     "Link",
     "Span",
     "SpanKind",
@@ -28,6 +30,8 @@ __all__ = [
     "Trace",
     "TraceFormatError",
     "TraceState",
+    "malformed_at",
+    "read_lines",
     "read_trace",
     "read_traces",
 ]
@@ -129,20 +133,62 @@ def _name(source: Path | BinaryIO) -> str:
 def _read(stream: BinaryIO, name: str) -> _Content:
     content = _Content()
     decoder = SpanDecoder()
-    number, lines = _lines(stream, name)
-    for line in lines:
-        if not line.isspace():
-            try:
-                document = json.loads(line)
-            except ValueError:
-                content.torn_lines += 1
-            else:
-                _add(content, decoder, document, f"{name}:{number}")
-        number += 1
+    for line in read_lines(stream, name):
+        if line.request is None:
+            content.torn_lines += 1
+        else:
+            with malformed_at(line.place):
+                content.add(decoder.spans_in(line.request))
     return content
 
 
-def _lines(stream: BinaryIO, name: str) -> tuple[int, Iterable[bytes]]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A JSON document of a file."""
+
+    place: str
+    """The file and the number of the line, from 1."""
+    request: dict[str, Any] | None
+    """An OTLP request, of any signal, as it stands there; None for a line that was torn."""
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
+    """Reads the OTLP requests of a file one after the other: one a line, or the whole file if it is one document.
+
+    Args:
+        stream: The file.
+        name: What to call it in errors.
+
+    Raises:
+        TraceFormatError: If it is not OTLP JSON.
+        OSError: If it cannot be read.
+    """
+    number, lines = _documents(stream, name)
+    for line in lines:
+        place = f"{name}:{number}"
+        number += 1
+        if line.isspace():
+            continue
+        try:
+            document = json.loads(line)
+        except ValueError:
+            yield Line(place, None)
+            continue
+        if not is_request(document):
+            raise TraceFormatError(f"{place}: expected OTLP JSON: an object with resourceSpans")
+        yield Line(place, document)
+
+
+@contextlib.contextmanager
+def malformed_at(place: str) -> Iterator[None]:
+    """Tells what is wrong with a request as a `TraceFormatError` that names the place."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise TraceFormatError(f"{place}: expected OTLP JSON: {error!r}") from error
+
+
+def _documents(stream: BinaryIO, name: str) -> tuple[int, Iterable[bytes]]:
     """Finds the lines that are JSON documents, the whole file if it is one, and the number of the first."""
     number, first = 1, stream.readline()
     while first.isspace():
@@ -161,15 +207,6 @@ def _lines(stream: BinaryIO, name: str) -> tuple[int, Iterable[bytes]]:
             return number, io.BytesIO(whole)
         raise TraceFormatError(f"{name}:{number}: expected OTLP JSON: {error}") from None
     return number, [whole]
-
-
-def _add(content: _Content, decoder: SpanDecoder, document: object, place: str) -> None:
-    if not is_request(document):
-        raise TraceFormatError(f"{place}: expected OTLP JSON: an object with resourceSpans")
-    try:
-        content.add(decoder.spans_in(document))
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
-        raise TraceFormatError(f"{place}: expected OTLP JSON: {error!r}") from error
 
 
 def _journals(path: Path) -> Iterator[_Journal]:
