@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from pocketflow_otel.export import attempt, otlp, problems
+from pocketflow_otel.export import attempt, otlp, otlp_variables, problems
 from pocketflow_otel.export.background import QUEUE_ITEMS, Background, Limits
 
 NOWHERE = "http://127.0.0.1:1"
@@ -273,29 +273,36 @@ ENDPOINT, PROTOCOL, TIMEOUT = (f"OTEL_EXPORTER_OTLP_{name}" for name in ("ENDPOI
 @pytest.mark.parametrize(
     ("environ", "protocol", "endpoint"),
     [
-        ({}, otlp.GRPC, "http://localhost:4317"),
-        ({PROTOCOL: "http/protobuf"}, otlp.HTTP, "http://localhost:4318"),
-        ({ENDPOINT: "http://collector:4317"}, otlp.GRPC, "http://collector:4317"),
-        ({ENDPOINT: "http://collector:4318"}, otlp.HTTP, "http://collector:4318"),
-        ({ENDPOINT: "http://collector:4318", PROTOCOL: "grpc"}, otlp.GRPC, "http://collector:4318"),
-        ({ENDPOINT: "https://user:secret@host.example/api/otel?key=secret"}, otlp.HTTP, "https://host.example"),
-        ({ENDPOINT: "http://[::1]:4318/"}, otlp.HTTP, "http://[::1]:4318"),
-        ({ENDPOINT: "collector:4317"}, otlp.GRPC, "http://collector:4317"),
+        ({}, otlp_variables.GRPC, "http://localhost:4317"),
+        ({PROTOCOL: "http/protobuf"}, otlp_variables.HTTP, "http://localhost:4318"),
+        ({ENDPOINT: "http://collector:4317"}, otlp_variables.GRPC, "http://collector:4317"),
+        ({ENDPOINT: "http://collector:4318"}, otlp_variables.HTTP, "http://collector:4318"),
+        ({ENDPOINT: "http://collector:4318", PROTOCOL: "grpc"}, otlp_variables.GRPC, "http://collector:4318"),
+        (
+            {ENDPOINT: "https://user:secret@host.example/api/otel?key=secret"},
+            otlp_variables.HTTP,
+            "https://host.example",
+        ),
+        ({ENDPOINT: "http://[::1]:4318/"}, otlp_variables.HTTP, "http://[::1]:4318"),
+        ({ENDPOINT: "collector:4317"}, otlp_variables.GRPC, "http://collector:4317"),
         (
             {ENDPOINT: "http://one:4317", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://two:4318/v1/traces"},
-            otlp.HTTP,
+            otlp_variables.HTTP,
             "http://two:4318",
         ),
-        ({ENDPOINT: "http://host:port"}, otlp.GRPC, "http://host:4317"),
+        ({ENDPOINT: "http://host:port"}, otlp_variables.GRPC, "http://host:4317"),
     ],
 )
 def test_the_standard_variables_say_where_and_how(environ, protocol, endpoint):
-    assert (otlp.protocol("TRACES", environ), otlp.endpoint("TRACES", environ)) == (protocol, endpoint)
+    assert (otlp_variables.protocol("TRACES", environ), otlp_variables.endpoint("TRACES", environ)) == (
+        protocol,
+        endpoint,
+    )
 
 
 def test_a_protocol_that_does_not_exist_is_an_error():
     with pytest.raises(ValueError, match="'carrier pigeon' is not supported: expected grpc or http/protobuf"):
-        otlp.protocol("TRACES", {PROTOCOL: "carrier pigeon"})
+        otlp_variables.protocol("TRACES", {PROTOCOL: "carrier pigeon"})
 
 
 @pytest.mark.parametrize(
@@ -304,4 +311,4 @@ def test_a_protocol_that_does_not_exist_is_an_error():
     + [({TIMEOUT: nonsense}, 10.0) for nonsense in ("", "soon", "0", "-1", "nan")],
 )
 def test_the_timeout_is_the_standard_one_in_seconds(environ, seconds):
-    assert otlp.timeout_seconds(environ) == seconds
+    assert otlp_variables.timeout_seconds(environ) == seconds

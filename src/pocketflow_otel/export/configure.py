@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from pocketflow_otel import semconv
 from pocketflow_otel.budgets import budgets_of
-from pocketflow_otel.export import chosen, flush, last_run, otlp, places, problems
+from pocketflow_otel.export import chosen, flush, last_run, otlp, otlp_variables, places, problems
 from pocketflow_otel.export.attempt import program_ends
 from pocketflow_otel.export.console import LiveConsole
 from pocketflow_otel.export.file import TraceFileProcessor
@@ -155,7 +155,7 @@ class _SetUp:
         program_ends()
         for queue in self.queues:
             queue.stop()
-        return time.monotonic() + otlp.timeout_seconds()
+        return time.monotonic() + otlp_variables.timeout_seconds()
 
     def _close_metrics(self, deadline: float) -> None:
         if self._meter_provider is None:
@@ -194,7 +194,7 @@ class _SetUp:
                 exporter = chosen.installed(name).load()()
                 where = otlp.receiver(name)
                 source = f"{name} at {where}" if where else f"exporter {name}"
-                sender = otlp.ExportProcessor(exporter, source, otlp.timeout_seconds())
+                sender = otlp.ExportProcessor(exporter, source, otlp_variables.timeout_seconds())
         except Exception as error:  # noqa: BLE001 - an exporter is anybody's code
             problems.report(f"exporter {name}", f"{type(error).__name__}: {error}")
             return []

@@ -6,75 +6,27 @@ variables. `configure` uses this; in set-ups of the program's own the SDK's expo
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from pocketflow_otel.export import problems
 from pocketflow_otel.export.attempt import attempt, listen_to
 from pocketflow_otel.export.background import Background, Limits
+from pocketflow_otel.export.otlp_variables import (
+    DEFAULT_PORTS,
+    HTTP,
+    Signal,
+    endpoint,
+    has_endpoint,
+    protocol,
+    timeout_seconds,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace.export import SpanExporter
-
-Signal = Literal["TRACES", "METRICS", "LOGS"]
-
-GRPC: Final = "grpc"
-HTTP: Final = "http/protobuf"
-DEFAULT_TIMEOUT_SECONDS: Final = 10.0
-_DEFAULT_PORTS: Final = {GRPC: 4317, HTTP: 4318}
-
-
-def timeout_seconds(environ: Mapping[str, str] = os.environ) -> float:
-    """How long one export may take: ``OTEL_EXPORTER_OTLP_TIMEOUT``, in seconds as the SDK reads it."""
-    text = _variable(environ, "TRACES", "TIMEOUT")
-    try:
-        seconds = float(text)
-    except ValueError:
-        return DEFAULT_TIMEOUT_SECONDS
-    return seconds if seconds > 0 else DEFAULT_TIMEOUT_SECONDS
-
-
-def protocol(signal: Signal = "TRACES", environ: Mapping[str, str] = os.environ) -> str:
-    """How OTLP is spoken.
-
-    Args:
-        signal: Which signal.
-        environ: The environment.
-
-    Returns:
-        What the standard variables say. By default gRPC, as the SDK does it, but HTTP where the endpoint has HTTP's
-        port, or a path, which gRPC has no use for.
-
-    Raises:
-        ValueError: If the variables ask for something else.
-    """
-    asked = _variable(environ, signal, "PROTOCOL").strip()
-    if asked in (GRPC, HTTP):
-        return asked
-    if asked:
-        raise ValueError(f"protocol {asked!r} is not supported: expected {GRPC} or {HTTP}")
-    url = _url(environ, signal)
-    return HTTP if _port(url) == _DEFAULT_PORTS[HTTP] or url.path.strip("/") else GRPC
-
-
-def endpoint(signal: Signal = "TRACES", environ: Mapping[str, str] = os.environ) -> str:
-    """Where OTLP goes: scheme, host and port, without credentials, path and query, which may hold keys."""
-    spoken = protocol(signal, environ)
-    url = _url(environ, signal)
-    port = _port(url) or (None if url.scheme == "https" else _DEFAULT_PORTS[spoken])
-    host = url.hostname or "localhost"
-    host = f"[{host}]" if ":" in host else host
-    return f"{url.scheme or 'http'}://{host}" + (f":{port}" if port else "")
-
-
-def has_endpoint(signal: Signal, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment names a receiver for a signal."""
-    return bool(_variable(environ, signal, "ENDPOINT"))
 
 
 def receiver(exporter: str) -> str | None:
@@ -87,7 +39,7 @@ def receiver(exporter: str) -> str | None:
         None for those that send nothing over a network, or of which that is not known.
     """
     if exporter == "jaeger" and not has_endpoint("TRACES"):
-        return f"http://localhost:{_DEFAULT_PORTS[HTTP]}"
+        return f"http://localhost:{DEFAULT_PORTS[HTTP]}"
     return endpoint() if exporter in ("otlp", "jaeger") else None
 
 
@@ -156,24 +108,6 @@ def span_processor() -> ExportProcessor:
 
         exporter = GrpcExporter()
     return ExportProcessor(exporter, source(), timeout_seconds())
-
-
-def _variable(environ: Mapping[str, str], signal: Signal, name: str) -> str:
-    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_{name}", "")
-    return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "")
-
-
-def _url(environ: Mapping[str, str], signal: Signal) -> SplitResult:
-    text = _variable(environ, signal, "ENDPOINT")
-    # gRPC takes a host and port alone as well.
-    return urlsplit(text if "//" in text else f"//{text}")
-
-
-def _port(url: SplitResult) -> int | None:
-    try:
-        return url.port
-    except ValueError:
-        return None
 
 
 def close(shutdown: Callable[[], object]) -> None:

@@ -11,7 +11,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 
-from pocketflow_otel.export import otlp, problems
+from pocketflow_otel.export import otlp, otlp_variables, problems
 from pocketflow_otel.export.attempt import attempt, listen_to
 from pocketflow_otel.export.background import Background, Limits
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 
-def is_wanted(signal: otlp.Signal) -> bool:
+def is_wanted(signal: otlp_variables.Signal) -> bool:
     """Whether a signal besides traces has somewhere to go.
 
     Args:
@@ -33,7 +33,7 @@ def is_wanted(signal: otlp.Signal) -> bool:
     """
     asked = os.environ.get(f"OTEL_{signal}_EXPORTER", "otlp")
     named = [name.strip() for name in asked.split(",")]
-    return "otlp" in named and (otlp.has_endpoint(signal) or not otlp.has_endpoint("TRACES"))
+    return "otlp" in named and (otlp_variables.has_endpoint(signal) or not otlp_variables.has_endpoint("TRACES"))
 
 
 def meter_provider(resource: Resource) -> MeterProvider:
@@ -122,7 +122,7 @@ class _QuietMetrics:
 
 def _log_exporter() -> LogExporter:
     exporter: LogRecordExporter
-    if otlp.protocol("LOGS") == otlp.HTTP:
+    if otlp_variables.protocol("LOGS") == otlp_variables.HTTP:
         from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
 
         exporter = HttpExporter()
@@ -130,12 +130,12 @@ def _log_exporter() -> LogExporter:
         from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
 
         exporter = GrpcExporter()
-    return LogExporter(exporter, otlp.source("LOGS"), otlp.timeout_seconds())
+    return LogExporter(exporter, otlp.source("LOGS"), otlp_variables.timeout_seconds())
 
 
 def _metric_reader() -> PeriodicExportingMetricReader:
     exporter: MetricExporter
-    if otlp.protocol("METRICS") == otlp.HTTP:
+    if otlp_variables.protocol("METRICS") == otlp_variables.HTTP:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
 
         exporter = HttpExporter()
@@ -143,5 +143,5 @@ def _metric_reader() -> PeriodicExportingMetricReader:
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
 
         exporter = GrpcExporter()
-    quiet = _QuietMetrics(exporter, otlp.source("METRICS"), otlp.timeout_seconds())
+    quiet = _QuietMetrics(exporter, otlp.source("METRICS"), otlp_variables.timeout_seconds())
     return PeriodicExportingMetricReader(cast("MetricExporter", quiet))
