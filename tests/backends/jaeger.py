@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backends.comparing import spans_in
 from backends.servers import answers, free_port, get, listening, running, wait_until
 from pocketflow_otel.traces.model import Span
 from pocketflow_otel.traces.otlp import SpanDecoder
@@ -31,27 +32,39 @@ class Jaeger:
 
     def spans(self, trace_id: str, count: int) -> list[Span]:
         """The spans of a trace, in the order they started, once there are so many."""
-        found: list[Span] = []
+        spans = SpanDecoder().spans_in(self.document(trace_id, count))
+        return sorted(spans, key=lambda span: (span.start_ns, span.span_id))
+
+    def document(self, trace_id: str, count: int) -> dict[str, Any]:
+        """A trace as OTLP JSON, once it has so many spans."""
+        document: dict[str, Any] = {}
 
         def arrived() -> bool:
-            found[:] = self.spans_now(trace_id)
-            return len(found) >= count
+            document.update(self.document_now(trace_id))
+            return len(spans_in([document])) >= count
 
         try:
             wait_until(arrived)
         except TimeoutError as error:
-            raise AssertionError(f"{len(found)} of {count} spans arrived: {[span.name for span in found]}") from error
-        return found
+            names = [span["name"] for span in spans_in([document]).values()]
+            raise AssertionError(f"{len(names)} of {count} spans arrived: {names}") from error
+        return document
 
-    def spans_now(self, trace_id: str) -> list[Span]:
-        """The spans of a trace that it has at this moment."""
+    def document_now(self, trace_id: str) -> dict[str, Any]:
+        """A trace as OTLP JSON, with the spans that have come up to now, perhaps none."""
         try:
-            answer = json.loads(get(f"{self.query}/api/v3/traces/{trace_id}"))
+            answer: dict[str, Any] = json.loads(get(f"{self.query}/api/v3/traces/{trace_id}"))["result"]
         except urllib.error.HTTPError as error:
             if error.code == 404:
-                return []
+                return {"resourceSpans": []}
             raise
-        return sorted(SpanDecoder().spans_in(answer["result"]), key=lambda span: (span.start_ns, span.span_id))
+        return answer
+
+    def trace_ids(self, service: str) -> list[str]:
+        """The ids of all traces of a service, in the order they started."""
+        found = json.loads(get(f"{self.query}/api/traces?service={service}&limit=1000&lookback=1h"))["data"]
+        found.sort(key=lambda trace: min(span["startTime"] for span in trace["spans"]))
+        return [trace["traceID"] for trace in found]
 
     def page_data(self, trace_id: str) -> dict[str, Any]:
         """A trace as Jaeger's pages get it."""

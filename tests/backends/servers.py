@@ -83,13 +83,12 @@ def start(command: Sequence[str | Path], log: Path, ready: Callable[[], bool], e
 def running(
     command: Sequence[str | Path], log: Path, ready: Callable[[], bool], environ: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Starts a server as `start` does, and ends it with the block."""
+    """Starts a server as `start` does, and kills it with the block: some take half a minute to end by themselves."""
     server = start(command, log, ready, environ or {})
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.end()
+        server.kill()
 
 
 def wait_until(holds: Callable[[], object], seconds: float = LONGEST_WAIT_SECONDS) -> None:
