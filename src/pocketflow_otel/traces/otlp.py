@@ -14,15 +14,28 @@ _Member = TypeVar("_Member", SpanKind, StatusCode)
 
 _KINDS: Final = tuple(SpanKind)
 _CODES: Final = tuple(StatusCode)
+TRACE_ID_LENGTH: Final = 32
+SPAN_ID_LENGTH: Final = 16
 _NO_ID: Final = frozenset("0")
-_TRACE_ID_LENGTH: Final = 32
-_SPAN_ID_LENGTH: Final = 16
 _SIGNALS: Final = frozenset({"resourceSpans", "resourceLogs", "resourceMetrics", "resourceProfiles"})
 
 
 def is_request(document: object) -> TypeGuard[dict[str, Any]]:
     """Whether a JSON document is OTLP of any signal; the empty object is one without content."""
     return isinstance(document, dict) and (not document or not _SIGNALS.isdisjoint(document))
+
+
+def groups_in(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Finds the groups of spans in a request, as they stand there: those of a resource, and in it those of a scope."""
+    for resource_spans in request.get("resourceSpans") or ():
+        # Before version 0.15 OTLP named scopes otherwise.
+        for scope_spans in resource_spans.get("scopeSpans") or resource_spans.get("instrumentationLibrarySpans") or ():
+            yield resource_spans, scope_spans
+
+
+def scope_of(scope_spans: dict[str, Any]) -> dict[str, Any]:
+    """Finds the scope of a group of spans."""
+    return scope_spans.get("scope") or scope_spans.get("instrumentationLibrary") or {}
 
 
 class SpanDecoder:
@@ -41,14 +54,12 @@ class SpanDecoder:
         Raises:
             ValueError, TypeError, AttributeError, LookupError: If it is something else.
         """
-        for resource_spans in request.get("resourceSpans") or ():
+        for resource_spans, scope_spans in groups_in(request):
             resource = self._resource_of(resource_spans)
-            # Before version 0.15 OTLP named scopes otherwise.
-            for scoped in resource_spans.get("scopeSpans") or resource_spans.get("instrumentationLibrarySpans") or ():
-                scope = scoped.get("scope") or scoped.get("instrumentationLibrary") or {}
-                name, version = scope.get("name") or "", scope.get("version") or ""
-                for span in scoped.get("spans") or ():
-                    yield _span(span, resource, name, version)
+            scope = scope_of(scope_spans)
+            name, version = scope.get("name") or "", scope.get("version") or ""
+            for span in scope_spans.get("spans") or ():
+                yield _span(span, resource, name, version)
 
     def _resource_of(self, resource_spans: dict[str, Any]) -> dict[str, Any]:
         # Nearly always the same as in the line before: 3 KB less for every span of a file.
@@ -86,13 +97,13 @@ _VALUES: Final[dict[str, Callable[[Any], Any]]] = {
 
 def _span(span: dict[str, Any], resource: dict[str, Any], scope: str, scope_version: str) -> Span:
     return Span(
-        trace_id=_id(span["traceId"], _TRACE_ID_LENGTH),
-        span_id=_id(span["spanId"], _SPAN_ID_LENGTH),
+        trace_id=hex_id(span["traceId"], TRACE_ID_LENGTH),
+        span_id=hex_id(span["spanId"], SPAN_ID_LENGTH),
         parent_span_id=parent_id(span.get("parentSpanId")),
         name=span.get("name") or "",
         start_ns=int(span.get("startTimeUnixNano") or 0),
         end_ns=int(span.get("endTimeUnixNano") or 0) or None,
-        kind=_enumerated(_KINDS, "SPAN_KIND_", span.get("kind")),
+        kind=kind_of(span.get("kind")),
         attributes=attributes_in(span),
         events=tuple(_event(event) for event in span.get("events") or ()),
         links=tuple(_link(link) for link in span.get("links") or ()),
@@ -106,7 +117,10 @@ def _span(span: dict[str, Any], resource: dict[str, Any], scope: str, scope_vers
 
 def parent_id(text: str | None) -> str | None:
     """Reads the id of a parent span: absent, empty and all zeros mean that there is none."""
-    return _id(text, _SPAN_ID_LENGTH) if text and not _NO_ID.issuperset(text) else None
+    if not text or _NO_ID.issuperset(text):
+        return None
+    read = hex_id(text, SPAN_ID_LENGTH)
+    return None if _NO_ID.issuperset(read) else read
 
 
 def _event(event: dict[str, Any]) -> Event:
@@ -115,8 +129,8 @@ def _event(event: dict[str, Any]) -> Event:
 
 def _link(link: dict[str, Any]) -> Link:
     return Link(
-        _id(link["traceId"], _TRACE_ID_LENGTH),
-        _id(link["spanId"], _SPAN_ID_LENGTH),
+        hex_id(link["traceId"], TRACE_ID_LENGTH),
+        hex_id(link["spanId"], SPAN_ID_LENGTH),
         attributes_in(link),
         link.get("traceState") or "",
     )
@@ -128,7 +142,22 @@ _UNSET: Final = Status()
 def _status(status: dict[str, Any] | None) -> Status:
     if not status:
         return _UNSET
-    return Status(_enumerated(_CODES, "STATUS_CODE_", status.get("code")), status.get("message") or "")
+    return Status(code_of(status.get("code")), status.get("message") or "")
+
+
+def kind_of(value: int | str | None) -> SpanKind:
+    """Reads a span's kind by number or by name."""
+    return _enumerated(_KINDS, "SPAN_KIND_", value)
+
+
+def code_of(value: int | str | None) -> StatusCode:
+    """Reads a status code by number or by name."""
+    return _enumerated(_CODES, "STATUS_CODE_", value)
+
+
+def number_of(member: SpanKind | StatusCode) -> int:
+    """The number that OTLP has for a kind or a status code."""
+    return _KINDS.index(member) if isinstance(member, SpanKind) else _CODES.index(member)
 
 
 def _enumerated(members: tuple[_Member, ...], prefix: str, value: int | str | None) -> _Member:
@@ -140,7 +169,15 @@ def _enumerated(members: tuple[_Member, ...], prefix: str, value: int | str | No
     return members[number] if 0 <= number < len(members) else members[0]
 
 
-def _id(text: str, length: int) -> str:
+def hex_id(text: str, length: int) -> str:
+    """Reads an id that is in hex, of either case, or in base64.
+
+    Returns:
+        It in lower-case hex.
+
+    Raises:
+        ValueError: If it has not so many hex digits.
+    """
     if len(text) == length:
         int(text, 16)
         return text.lower()

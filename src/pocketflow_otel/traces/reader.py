@@ -31,9 +31,11 @@ __all__ = [
     "TraceFormatError",
     "TraceState",
     "malformed_at",
+    "open_spans",
     "read_lines",
     "read_trace",
     "read_traces",
+    "source_name",
 ]
 
 _MOST_NAMED: Final = 3
@@ -60,9 +62,9 @@ def read_trace(source: Path | BinaryIO, trace_id: str = "") -> Trace:
         return traces[0]
     wanted = f" whose id starts with {trace_id}" if trace_id else ""
     if not traces:
-        raise TraceFormatError(f"{_name(source)}: no trace{wanted} is in it")
+        raise TraceFormatError(f"{source_name(source)}: no trace{wanted} is in it")
     ids = ", ".join(trace.trace_id for trace in traces[:_MOST_NAMED]) + ", …" * (len(traces) > _MOST_NAMED)
-    raise TraceFormatError(f"{_name(source)}: {len(traces)} traces{wanted} are in it, expected one: {ids}")
+    raise TraceFormatError(f"{source_name(source)}: {len(traces)} traces{wanted} are in it, expected one: {ids}")
 
 
 def read_traces(source: Path | BinaryIO) -> list[Trace]:
@@ -76,7 +78,7 @@ def read_traces(source: Path | BinaryIO) -> list[Trace]:
         OSError: If it cannot be read.
     """
     if not isinstance(source, Path):
-        return _traces(_read(source, _name(source)), None, [])
+        return _traces(_read(source, source_name(source)), None, [])
     # The journals first: a span that ends between the two readings is then in the file.
     journals = list(_journals(source))
     try:
@@ -89,6 +91,11 @@ def read_traces(source: Path | BinaryIO) -> list[Trace]:
     for journal in journals:
         content.add(journal.spans)
     return _traces(content, source, journals)
+
+
+def open_spans(path: Path) -> list[Span]:
+    """Reads the spans that the journals beside a file list as open; those that have ended since are in the file."""
+    return [span for journal in _journals(path) for span in journal.spans]
 
 
 @dataclass(slots=True)
@@ -126,7 +133,8 @@ def _start_ns(span: Span) -> int:
     return span.start_ns
 
 
-def _name(source: Path | BinaryIO) -> str:
+def source_name(source: Path | BinaryIO) -> str:
+    """What a file or stream is called in errors."""
     return str(source) if isinstance(source, Path) else str(getattr(source, "name", "stream"))
 
 
