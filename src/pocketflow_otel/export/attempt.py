@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pocketflow_otel.export.answers import Answers, NotOtlpError, listening
 from pocketflow_otel.export.background import no_answer
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Failure:
     reason: str
     unsupported: bool = False
     """Whether the receiver has no such signal: many take traces only."""
+    too_large: bool = False
+    """Whether smaller batches would be taken."""
+    rejected: int | None = None
+    """How many spans, log records or data points were not taken; None means all."""
 
 
 _ending: Final = threading.Event()
@@ -99,7 +104,11 @@ def listen_to(exporter: object) -> None:
 
 
 def attempt(
-    call: Callable[[], Any], timeout_seconds: float, give_up: Callable[[], object] | None = None
+    call: Callable[[], Any],
+    timeout_seconds: float,
+    give_up: Callable[[], object] | None = None,
+    *,
+    divisible: bool = False,
 ) -> Failure | None:
     """Calls an exporter.
 
@@ -107,27 +116,39 @@ def attempt(
         call: The call; its result is an enumeration with a member SUCCESS, as exporters' results are.
         timeout_seconds: The timeout that the exporter works under, for the reason.
         give_up: Makes the exporter stop trying again: its shutdown.
+        divisible: Whether what is sent can be sent in smaller batches.
 
     Returns:
         None if that succeeded, or why it failed.
     """
     error: Exception | None = None
     began = time.monotonic()
-    with _listening(give_up) as heard:
+    with _listening(give_up) as heard, listening(divisible=divisible) as answers:
         try:
             result = call()
         except Exception as caught:  # noqa: BLE001 - an exporter is anybody's code
             error = caught
         else:
             if getattr(result, "name", "SUCCESS") == "SUCCESS":
-                return None
+                return _rejection(answers)
     failure = _explain(heard, error, timeout_seconds)
+    if answers.too_large and divisible:
+        return Failure("the batch is too large", too_large=True)
     if failure is not None:
         return failure
+    if answers.refusal:
+        return Failure(_brief(answers.refusal))
     # The HTTP exporter names no cause when its time is up.
     if time.monotonic() - began >= timeout_seconds:
         return Failure(no_answer(timeout_seconds))
-    return Failure(_brief(heard[-1].getMessage()) if heard else "the exporter failed without a word")
+    return Failure(brief(heard[-1].getMessage()) if heard else "the exporter failed without a word")
+
+
+def _rejection(answers: Answers) -> Failure | None:
+    if not answers.rejected and not answers.message:
+        return None
+    reason = f"the receiver rejects: {answers.message}" if answers.rejected else f"the receiver says: {answers.message}"
+    return Failure(_brief(reason.removesuffix(": ")), rejected=answers.rejected)
 
 
 def _explain(heard: list[logging.LogRecord], error: Exception | None, timeout_seconds: float) -> Failure | None:
@@ -135,7 +156,7 @@ def _explain(heard: list[logging.LogRecord], error: Exception | None, timeout_se
     errors = [error, *arguments] if error else arguments
     for candidate in errors:
         if isinstance(candidate, BaseException):
-            return Failure(_of_exception(candidate, timeout_seconds))
+            return Failure(reason_of(candidate, timeout_seconds))
     for record in reversed(heard):
         described = _of_answer(_arguments(record), timeout_seconds)
         if described:
@@ -155,25 +176,33 @@ def _of_answer(arguments: tuple[object, ...], timeout_seconds: float) -> Failure
             return Failure(no_answer(timeout_seconds))
         if isinstance(name, str):
             details = str(arguments[-1]).rsplit(": ", 1)[-1]
-            return Failure(_brief(f"{name}: {details}"), unsupported=name == "UNIMPLEMENTED")
+            return Failure(brief(f"{name}: {details}"), unsupported=name == "UNIMPLEMENTED")
         if isinstance(argument, int) and 100 <= argument < 600:  # noqa: PLR2004 - HTTP's range
-            return Failure(_brief(f"HTTP {argument} {arguments[-1]}"), unsupported=argument in (404, 405))
+            return Failure(brief(f"HTTP {argument} {arguments[-1]}"), unsupported=argument in (404, 405))
     match arguments:
         # Where it tries again, the HTTP exporter tells the reason, what it sends, and the seconds until then.
         case (str() as reason, str(), float()):
-            return Failure(_brief(reason))
+            return Failure(brief(reason))
     return None
 
 
-def _of_exception(error: BaseException, timeout_seconds: float) -> str:
+def reason_of(error: BaseException, timeout_seconds: float) -> str:
+    """Says in a few words why a request failed, without its URL, which may hold keys.
+
+    Args:
+        error: What was raised, by any HTTP client.
+        timeout_seconds: The timeout that it worked under.
+    """
     chain = list(_causes(error))
+    if isinstance(error, NotOtlpError):
+        return _brief(str(error))
     if any("timeout" in type(cause).__name__.lower() for cause in chain):
         return no_answer(timeout_seconds)
     for cause in reversed(chain):
         if isinstance(cause, OSError) and cause.strerror:
-            return _brief(cause.strerror)
+            return brief(cause.strerror)
     # The innermost tells least of URLs, which may hold keys.
-    return _brief(f"{type(chain[-1]).__name__}: {chain[-1]}")
+    return brief(f"{type(chain[-1]).__name__}: {chain[-1]}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -189,6 +218,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
 
 
-def _brief(text: str) -> str:
+def brief(text: str, longest: int = LONGEST_REASON) -> str:
+    """Makes a text one line of so many characters at most."""
     line = " ".join(text.split())
-    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -64,17 +64,9 @@ def protocol(
 
 def endpoint(signal: Signal = "TRACES", environ: Mapping[str, str] = os.environ) -> str:
     """Where OTLP goes: scheme, host and port, without credentials, path and query, which may hold keys."""
-    return shown(_url(environ, signal), protocol(signal, environ))
-
-
-def shown(url: SplitResult, spoken: str) -> str:
-    """Scheme, host and port of an endpoint, without credentials, path and query, which may hold keys.
-
-    Args:
-        url: The endpoint.
-        spoken: The protocol, which decides about a port that is not there.
-    """
-    port = _port(url) or (None if url.scheme == "https" else DEFAULT_PORTS.get(spoken, DEFAULT_PORTS[HTTP]))
+    spoken = protocol(signal, environ)
+    url = _url(environ, signal)
+    port = _port(url) or (None if url.scheme == "https" else DEFAULT_PORTS[spoken])
     host = url.hostname or "localhost"
     host = f"[{host}]" if ":" in host else host
     return f"{url.scheme or 'http'}://{host}" + (f":{port}" if port else "")
