@@ -9,7 +9,8 @@ from pocketflow_otel.traces.otlp import attributes_in
 
 Plain = dict[str, Any]
 _ABSENT = (None, "", 0, [], {})
-_KINDS = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+_KINDS = [f"SPAN_KIND_{name}" for name in ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")]
+_CODES = [f"STATUS_CODE_{name}" for name in ("UNSET", "OK", "ERROR")]
 
 
 def written(path: Path) -> dict[str, Plain]:
@@ -36,16 +37,26 @@ def _plain(span: Plain, resource: Plain, scoped: Plain) -> Plain:
         "attributes": attributes_in(span),
         "startTimeUnixNano": int(span["startTimeUnixNano"]),
         "endTimeUnixNano": int(span["endTimeUnixNano"]),
-        "kind": span.get("kind", 0) if isinstance(span.get("kind", 0), int) else _KINDS.index(span["kind"][10:]),
+        "kind": _number(span.get("kind"), _KINDS),
         "events": [_happened(event) for event in span.get("events", [])],
         "links": [_happened(link) for link in span.get("links", [])],
-        "status": {name: value for name, value in span.get("status", {}).items() if value not in _ABSENT},
+        "status": _status(span.get("status", {})),
         "resource": attributes_in(resource.get("resource", {})),
         "resourceSchemaUrl": resource.get("schemaUrl"),
         "scope": {**scope, "attributes": attributes_in(scope)},
         "scopeSchemaUrl": scoped.get("schemaUrl"),
     }
     return {name: value for name, value in told.items() if value not in _ABSENT or value is False}
+
+
+def _status(status: Plain) -> Plain:
+    told = {**status, "code": _number(status.get("code"), _CODES)}
+    return {name: value for name, value in told.items() if value not in _ABSENT}
+
+
+def _number(value: int | str | None, names: list[str]) -> int:
+    """A member of an enumeration as its number, where it may be written by name."""
+    return names.index(value) if isinstance(value, str) else value or 0
 
 
 def _happened(thing: Plain) -> Plain:
