@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pocketflow_otel.export.console.terminal import cut, line_cells
-from pocketflow_otel.export.console.text import cells, dollars, duration, listing, printable, size, tokens
+from pocketflow_otel.export.console.text import cells, listing, printable
+from pocketflow_otel.figures import dollars, duration, size, tokens
 
 
 @given(st.text())

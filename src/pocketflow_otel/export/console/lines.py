@@ -24,7 +24,8 @@ from pocketflow_otel.export.console.terminal import (
     Terminal,
     line_cells,
 )
-from pocketflow_otel.export.console.text import count, duration, listing, size
+from pocketflow_otel.export.console.text import listing
+from pocketflow_otel.figures import count, duration, size
 from pocketflow_otel.options import Verbosity
 
 if TYPE_CHECKING:

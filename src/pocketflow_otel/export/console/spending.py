@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
 from pocketflow_otel.export.console.terminal import DIM, PLAIN
-from pocketflow_otel.export.console.text import count, dollars, tokens
+from pocketflow_otel.figures import count, dollars, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from pocketflow_otel.export.console.lines import MAX_MODELS, MAX_NAME, label
 from pocketflow_otel.export.console.spending import NOTHING, Spending, cost_of, retries_of
 from pocketflow_otel.export.console.terminal import BOLD, DIM, GREEN, RED, YELLOW, Line, Terminal
-from pocketflow_otel.export.console.text import count, dollars, duration, listing, tokens
+from pocketflow_otel.export.console.text import listing
+from pocketflow_otel.figures import count, dollars, duration, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
