@@ -3,6 +3,7 @@
 import base64
 import json
 import urllib.error
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,12 @@ class Tempo:
 
         wait_until(arrived)
         return document
+
+    def trace_ids(self, service: str) -> list[str]:
+        """The ids of all traces of a service."""
+        tags = urllib.parse.quote(f"service.name={service}")
+        found = json.loads(get(f"{self.query}/api/search?limit=1000&tags={tags}"))["traces"] or []
+        return [trace["traceID"].zfill(32) for trace in found]
 
     def _document_now(self, trace_id: str) -> dict[str, Any]:
         try:

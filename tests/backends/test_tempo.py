@@ -8,7 +8,7 @@ import pytest
 from backends import tempo
 from backends.collector import collecting
 from backends.comparing import Plain, spans_in, written
-from backends.conftest import program
+from backends.needed import program
 from backends.tempo import Tempo
 from e2e.processes import SCRIPTS, Programs
 

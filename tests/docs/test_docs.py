@@ -29,7 +29,9 @@ PAGES = read_pages()
 BLOCKS = [block for page in PAGES for block in page.blocks]
 OTLP_HERE = "localhost:4318"
 KINDS = ("sh", "console", "python", "yaml", "toml")
-SETS_UP = ("pip install ", "uv add ", "docker run ", "python3 dev.py ")
+SETS_UP = ("pip install ", "uv add ", "docker run ", "docker compose ", "python3 dev.py ")
+# Their blocks are run by `tests/backends`, with the backends themselves.
+WITH_BACKENDS = "docs/backends/"
 TROUBLE = re.compile(
     r"Traceback|your program goes on|untraced|ignored|unknown (option|exporter)|Skipping|Failed to export|not traced"
 )
@@ -50,7 +52,8 @@ def sets_up(block: Block) -> bool:
 
 
 def of_kind(kind: str) -> list[Block]:
-    return [block for block in BLOCKS if block.kind == kind and not sets_up(block)]
+    here = [block for block in BLOCKS if not block.page.startswith(WITH_BACKENDS)]
+    return [block for block in here if block.kind == kind and not sets_up(block)]
 
 
 def each(blocks: list[Block]) -> pytest.MarkDecorator:
