@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pocketflow_otel.cli import doctor, run
+from pocketflow_otel.cli import doctor, run, send
 
 app = typer.Typer(
     help="See inside PocketFlow programs.",
@@ -41,3 +41,4 @@ def _show_version(*, asked: bool) -> None:
 
 run.register(app)
 doctor.register(app)
+send.register(app)

@@ -1,0 +1,151 @@
+"""``send``: saved traces, once more over OTLP."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from pocketflow_otel.sending.destination import Destination
+    from pocketflow_otel.sending.tally import Tally
+
+DEFAULT_RETRY_SECONDS: Final = 60.0
+_INTERRUPTED: Final = 130
+_EXIT_CODES: Final = (
+    "Exit codes: 0 when all spans were accepted; 1 when some were refused or not sent; 2 for a command line that makes "
+    "no sense, and for a trace that cannot be found or read; 130 when it was interrupted."
+)
+
+
+class Protocol(StrEnum):
+    """How OTLP is spoken."""
+
+    GRPC = "grpc"
+    HTTP = "http/protobuf"
+    HTTP_JSON = "http/json"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=_EXIT_CODES)(send)
+
+
+def send(
+    trace: Annotated[
+        list[str],
+        typer.Argument(metavar="TRACE", help="last, last~2, the start of an id, a file, or - for standard input."),
+    ],
+    *,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where to send to. By default the OTEL_EXPORTER_OTLP_ variables decide, then it is http://localhost:4318.",
+        ),
+    ] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(help="How to send. By default the variables decide, then the endpoint: port 4317 means grpc."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Sent with every request, beside the variables'. Repeatable."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="How long a request may take. By default 10, or the variables'."
+        ),
+    ] = None,
+    retry_seconds: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to ask a server again that cannot take spans now.")
+    ] = DEFAULT_RETRY_SECONDS,
+    trace_dir: Annotated[
+        Path | None, typer.Option(metavar="DIRECTORY", help="Where last and ids are looked up.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the counts as one JSON object.")] = False,
+) -> None:
+    """Send saved traces to a backend, over OTLP."""
+    from pocketflow_otel.sending import destination
+
+    files = _find(trace, trace_dir)
+    try:
+        where = destination.resolve(endpoint, protocol, header or (), timeout)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    raise typer.Exit(_send(files, where, retry_seconds, as_json=as_json))
+
+
+def _find(names: Sequence[str], trace_dir: Path | None) -> list[Path | BinaryIO]:
+    from pocketflow_otel.export import places
+    from pocketflow_otel.options import resolve
+    from pocketflow_otel.traces import naming
+
+    options, _ = resolve({"trace_dir": trace_dir})
+    directory = places.trace_dir(options.trace_dir)
+    try:
+        return [naming.find(name, directory) for name in names]
+    except naming.NoSuchTraceError as error:
+        raise typer.BadParameter(str(error), param_hint="TRACE") from None
+
+
+def _send(files: Sequence[Path | BinaryIO], where: Destination, retry_seconds: float, *, as_json: bool) -> int:
+    from pocketflow_otel.cli.progress import progress
+    from pocketflow_otel.sending.retries import Retries
+    from pocketflow_otel.sending.seen import SeenSpans
+    from pocketflow_otel.sending.sender import Sender
+    from pocketflow_otel.sending.sources import Source
+    from pocketflow_otel.sending.tally import Tally
+    from pocketflow_otel.traces.reader import TraceFormatError
+
+    tally = Tally()
+    status = 0
+    transport = where.connect()
+    try:
+        with SeenSpans() as seen, progress(source := Source(files, seen, tally), tally) as shown:
+            Sender(transport, Retries(retry_seconds), tally, shown.wait).send_all(source.spans(), shown.advance)
+    except (TraceFormatError, OSError) as error:
+        typer.echo(f"pocketflow-otel: {error}", err=True)
+        status = 2
+    except KeyboardInterrupt:
+        tally.leave_the_rest("interrupted")
+        status = _INTERRUPTED
+    finally:
+        transport.close()
+    status = status or (1 if tally.refused or tally.not_sent else 0)
+    if as_json:
+        outcome = {"endpoint": where.shown, "protocol": where.protocol, "exit_code": status, **tally.as_json()}
+        typer.echo(json.dumps(outcome, indent=2))
+    else:
+        _summarise(tally, where)
+    return status
+
+
+def _summarise(tally: Tally, where: Destination) -> None:
+    from pocketflow_otel.cli.progress import counts
+
+    typer.echo(f"pocketflow-otel: {counts(tally)}: {where.protocol} to {where.shown}", err=True)
+    for text in _details(tally):
+        typer.echo(f"  {text}", err=True)
+
+
+def _details(tally: Tally) -> Iterator[str]:
+    yield from (f"{count:,} refused: {reason}" for reason, count in tally.refused_for.most_common())
+    yield from (f"{count:,} not sent: {reason}" for reason, count in tally.not_sent_for.most_common())
+    yield from (f"the server says: {message}" for message in tally.warnings)
+    left_out = {
+        "still open": tally.unfinished,
+        "in the files twice": tally.duplicates,
+    }
+    yield from (f"left out: {count:,} spans {what}" for what, count in left_out.items() if count)
+    if tally.torn_lines:
+        yield f"left out: {tally.torn_lines:,} torn lines"
+    if tally.left_out:
+        yield f"left out: {' and '.join(sorted(tally.left_out))}; only spans are sent"

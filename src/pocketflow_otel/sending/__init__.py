@@ -1,0 +1,1 @@
+"""Sends saved traces over OTLP. Needs neither the instrumentation nor an SDK's pipeline."""
