@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends import tempo
+from backends.collector import collecting
 from backends.jaeger import Jaeger
 from backends.needed import program
 from backends.servers import Server, free_port, listening, start, wait_until
@@ -118,9 +119,14 @@ def test_jaeger(place, the_jaeger):
         reader.do(block)
 
 
-def test_tempo(place, tmp_path):
-    with tempo.storing(program("tempo"), tmp_path) as one:
-        reader = Reader(place, one.grpc, one.http, "", lambda service: len(one.trace_ids(service)))
+def test_tempo(place, tmp_path, collector_program):
+    with (
+        tempo.storing(program("tempo"), tmp_path) as one,
+        # The image of the page has a Collector before its Tempo, too.
+        collecting(collector_program, "tempo.yaml", tmp_path, TEMPO_ENDPOINT=one.grpc) as collector,
+    ):
+        grpc, http = (url.removeprefix("http://") for url in (collector.grpc, collector.http))
+        reader = Reader(place, grpc, http, "", lambda service: len(one.trace_ids(service)))
         for block in blocks("tempo"):
             reader.do(block)
 
