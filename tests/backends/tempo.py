@@ -44,7 +44,7 @@ class Tempo:
     def trace_ids(self, service: str) -> list[str]:
         """The ids of all traces of a service."""
         tags = urllib.parse.quote(f"service.name={service}")
-        found = json.loads(get(f"{self.query}/api/search?limit=1000&tags={tags}"))["traces"] or []
+        found = json.loads(get(f"{self.query}/api/search?limit=1000&tags={tags}")).get("traces") or []
         return [trace["traceID"].zfill(32) for trace in found]
 
     def _document_now(self, trace_id: str) -> dict[str, Any]:
