@@ -129,7 +129,7 @@ def test_content_leaves_this_machine_only_when_asked_to(shell, flow, options, re
     what = "with content, which --no-content leaves out" if recorded else "without content, which --content adds"
     assert said(outcome) == [
         f"pocketflow-otel: tracing to files in {shell.traces}, console, otlp; {what}",
-        "pocketflow-otel: OTLP to http://127.0.0.1:1: UNAVAILABLE: Connection refused; your program goes on",
+        "pocketflow-otel: OTLP to http://127.0.0.1:1: UNAVAILABLE: Connection refused, 2 spans dropped; your program goes on",
     ]
     assert ("pocketflow.store.value.answer" in spans(shell)[0]) is recorded
 
@@ -231,7 +231,9 @@ def test_a_collector_that_accepts_and_never_answers_holds_nothing_up(shell, flow
         outcome = shell.run("agent.py")
 
     assert (outcome.stdout, outcome.status) == ("ran\n", 0)
-    assert outcome.stderr == (f"pocketflow-otel: OTLP to {endpoint}: no answer within 0.5 s; your program goes on\n")
+    assert outcome.stderr == (
+        f"pocketflow-otel: OTLP to {endpoint}: no answer within 0.5 s, 2 spans dropped; your program goes on\n"
+    )
     assert len(spans(shell)) == 2
 
 

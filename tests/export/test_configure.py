@@ -308,7 +308,9 @@ def test_what_went_wrong_is_kept_until_a_run_without_trouble(program):
     )
     kept = json.loads((program.state / "last-run.json").read_text())
 
-    assert done.stderr == ("pocketflow-otel: OTLP to http://127.0.0.1:1: Connection refused; your program goes on\n")
+    assert done.stderr == (
+        "pocketflow-otel: OTLP to http://127.0.0.1:1: Connection refused, 2 spans dropped; your program goes on\n"
+    )
     assert kept["program"] == "my_agent"
     assert kept["problems"]["OTLP to http://127.0.0.1:1"]["dropped"] == 2
 

@@ -305,7 +305,8 @@ def test_a_full_disk_costs_the_spans_that_it_has_no_room_for(tracer, directory, 
     assert [span.name for span in found.spans] == ["flow"]
     assert found.torn_lines == 2
     assert capsys.readouterr().err == (
-        f"pocketflow-otel: trace files: cannot write to {directory}: No space left on device; your program goes on\n"
+        f"pocketflow-otel: trace files: cannot write to {directory}: No space left on device, 1 span dropped; "
+        "your program goes on\n"
     )
     expect_problem(f"cannot write to {directory}: No space left on device", dropped=3)
 

@@ -122,7 +122,9 @@ def test_a_full_queue_drops_and_counts(capsys):
 
     assert exporter.names == ["under way", "span 0", "span 1", "span 2"]
     assert reported() == {"Receiver": ("the queue of 3 is full", 2)}
-    assert capsys.readouterr().err == "pocketflow-otel: Receiver: the queue of 3 is full; your program goes on\n"
+    assert capsys.readouterr().err == (
+        "pocketflow-otel: Receiver: the queue of 3 is full, 1 span dropped; your program goes on\n"
+    )
 
 
 def test_a_receiver_that_never_answers_holds_nothing_up(capsys):
@@ -136,7 +138,9 @@ def test_a_receiver_that_never_answers_holds_nothing_up(capsys):
     provider.shutdown()
 
     assert reported() == {"Receiver": ("no answer within 0.01 s", 3)}
-    assert capsys.readouterr().err == "pocketflow-otel: Receiver: no answer within 0.01 s; your program goes on\n"
+    assert capsys.readouterr().err == (
+        "pocketflow-otel: Receiver: no answer within 0.01 s, 3 spans dropped; your program goes on\n"
+    )
     exporter.allowed.set()
 
 
@@ -158,7 +162,7 @@ def test_a_failing_exporter_is_reported_with_what_it_cost(answer, reason, caplog
     provider.shutdown()
 
     assert reported() == {"Receiver": (reason, 3)}
-    assert capsys.readouterr().err == f"pocketflow-otel: Receiver: {reason}; your program goes on\n"
+    assert capsys.readouterr().err == (f"pocketflow-otel: Receiver: {reason}, 1 span dropped; your program goes on\n")
     assert caplog.records == []
 
 

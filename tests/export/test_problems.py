@@ -13,6 +13,7 @@ from pocketflow_otel.export.streams import real_stream
 @pytest.fixture(autouse=True)
 def no_problems(monkeypatch):
     monkeypatch.setattr(problems, "_problems", {})
+    monkeypatch.setattr(problems, "_ending", False)
 
 
 class Capturing(io.StringIO):
@@ -25,7 +26,9 @@ def test_a_source_says_its_first_problem_and_no_more(capsys):
     problems.report("trace files", "No space left on device", dropped=1)
     problems.report("trace files", "No such file or directory", dropped=2)
     captured = capsys.readouterr()
-    assert captured.err == "pocketflow-otel: trace files: No space left on device; your program goes on\n"
+    assert (
+        captured.err == "pocketflow-otel: trace files: No space left on device, 1 span dropped; your program goes on\n"
+    )
     assert captured.out == ""
 
 
@@ -51,6 +54,48 @@ def test_sources_speak_for_themselves(capsys):
 def test_a_message_of_many_lines_is_one_line(capsys):
     problems.report("a", "first\n  second\r\n\tthird")
     assert capsys.readouterr().err == "pocketflow-otel: a: first second third; your program goes on\n"
+
+
+def test_what_was_lost_since_is_told_at_the_end(capsys):
+    problems.report("a", "refused", dropped=2)
+    problems.report("a", "refused", dropped=3, dropped_log_records=1)
+    problems.report("b", "odd")
+    capsys.readouterr()
+
+    problems.say_rest()
+    problems.say_rest()
+
+    assert capsys.readouterr().err == "pocketflow-otel: a: 5 spans and 1 log record dropped in all\n"
+
+
+def test_what_happens_at_the_end_is_said_in_one_line_with_its_sum(capsys):
+    problems.end()
+    problems.report("a", "refused", dropped=2)
+    problems.report("a", "silent", dropped=3)
+    assert capsys.readouterr().err == ""
+
+    problems.say_rest()
+
+    assert capsys.readouterr().err == "pocketflow-otel: a: refused, 5 spans dropped; your program goes on\n"
+
+
+def test_a_child_counts_its_own_and_repeats_nothing():
+    script = """
+import os
+from pocketflow_otel.export import problems
+problems.report("a", "refused", dropped=2)
+child = os.fork()
+problems.report("a", "refused", dropped=3)
+problems.say_rest()
+if child:
+    os.waitpid(child, 0)
+"""
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert sorted(finished.stderr.splitlines()) == [
+        "pocketflow-otel: a: 3 spans dropped in all",
+        "pocketflow-otel: a: 5 spans dropped in all",
+        "pocketflow-otel: a: refused, 2 spans dropped; your program goes on",
+    ]
 
 
 def test_the_snapshot_does_not_change():
@@ -111,7 +156,7 @@ def test_threads_lose_no_count(capsys):
     for thread in threads:
         thread.join()
     assert problems.snapshot() == {"a": Problem(message="one", reports=4000, dropped=4000)}
-    assert capsys.readouterr().err == "pocketflow-otel: a: one; your program goes on\n"
+    assert capsys.readouterr().err == "pocketflow-otel: a: one, 1 span dropped; your program goes on\n"
 
 
 def test_a_child_reports_though_a_thread_of_its_parent_was_reporting_when_it_forked():

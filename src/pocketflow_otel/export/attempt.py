@@ -137,7 +137,7 @@ def attempt(
     if failure is not None:
         return failure
     if answers.refusal:
-        return Failure(_brief(answers.refusal))
+        return Failure(brief(answers.refusal))
     # The HTTP exporter names no cause when its time is up.
     if time.monotonic() - began >= timeout_seconds:
         return Failure(no_answer(timeout_seconds))
@@ -148,7 +148,7 @@ def _rejection(answers: Answers) -> Failure | None:
     if not answers.rejected and not answers.message:
         return None
     reason = f"the receiver rejects: {answers.message}" if answers.rejected else f"the receiver says: {answers.message}"
-    return Failure(_brief(reason.removesuffix(": ")), rejected=answers.rejected)
+    return Failure(brief(reason.removesuffix(": ")), rejected=answers.rejected)
 
 
 def _explain(heard: list[logging.LogRecord], error: Exception | None, timeout_seconds: float) -> Failure | None:
@@ -195,7 +195,7 @@ def reason_of(error: BaseException, timeout_seconds: float) -> str:
     """
     chain = list(_causes(error))
     if isinstance(error, NotOtlpError):
-        return _brief(str(error))
+        return brief(str(error))
     if any("timeout" in type(cause).__name__.lower() for cause in chain):
         return no_answer(timeout_seconds)
     for cause in reversed(chain):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Item = TypeVar("Item")
+Losses = list[tuple[str, int]]
+"""Why items were lost, and how many."""
 
 QUEUE_ITEMS: Final = 32_768
 """A recorded span holds 3 to 5 KB, so a collector that answers nothing costs 160 MB at most; the SDK's own 2,048 lose a
@@ -64,7 +66,7 @@ class Background(Generic[Item]):
 
     Args:
         name: Name of the thread.
-        send: Sends a batch; returns why that failed, or None. Must not raise.
+        send: Sends a batch; returns what of it was lost. Must not raise.
         lost: Told why items were lost, and how many.
         close: Called once, after the last batch.
         stop_seconds: How long the end of the program may wait for what is queued.
@@ -74,7 +76,7 @@ class Background(Generic[Item]):
     def __init__(
         self,
         name: str,
-        send: Callable[[list[Item]], str | None],
+        send: Callable[[list[Item]], Losses],
         lost: Callable[[str, int], None],
         close: Callable[[], None],
         *,
@@ -89,8 +91,13 @@ class Background(Generic[Item]):
         self._limits = limits
         self._reset()
         if hasattr(os, "register_at_fork"):
-            reset = weakref.WeakMethod(self._reset)
-            os.register_at_fork(after_in_child=lambda: (method := reset()) and method())
+            after_fork = weakref.WeakMethod(self._after_fork_in_child)
+            os.register_at_fork(after_in_child=lambda: (method := after_fork()) and method())
+
+    def _after_fork_in_child(self) -> None:
+        self._reset()
+        # What is to be closed is the parent's too.
+        self._close = lambda: None
 
     def _reset(self) -> None:
         # Re-entrant: a signal handler flushes while the frame it interrupted may be in here.
@@ -162,9 +169,9 @@ class Background(Generic[Item]):
     def _work(self) -> None:
         with suppress_instrumentation():
             while batch := self._next():
-                problem = self._send(batch)
-                if problem is not None and not self._abandoned:
-                    self._lost(problem, len(batch))
+                losses = self._send(batch)
+                for reason, count in losses if not self._abandoned else ():
+                    self._lost(reason, count)
                 with self._changed:
                     self._settled += len(batch)
                     self._changed.notify_all()

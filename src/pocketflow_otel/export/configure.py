@@ -5,6 +5,7 @@ from __future__ import annotations
 # Before any provider is made: in a forked child the SDK's provider uses a pool of threads at once, and waits for ever
 # for a lock that this module frees in the child, unless this module was imported first.
 import concurrent.futures.thread  # noqa: F401 - see above
+import contextlib
 import os
 import sys
 import threading
@@ -30,7 +31,7 @@ from pocketflow_otel.llm import clients
 from pocketflow_otel.options import Options, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import LoggerProvider
@@ -86,7 +87,7 @@ def configure(
         set_up = _SetUp(names, resolve(given)[0], service_name)
         _set_up.append(set_up)
     instrument_all(set_up.providers(), given)
-    flush.at_exit(set_up.close)
+    flush.at_exit(set_up.close, set_up.send_rest)
     if set_up.queues:
         flush.on_sigterm(set_up.send_rest)
 
@@ -108,6 +109,7 @@ class _SetUp:
 
     def __init__(self, names: Sequence[str], options: Options, service_name: str | None) -> None:
         self.queues: list[_Queue] = []
+        self._process = os.getpid()
         self._meter_provider: MeterProvider | None = None
         self._logger_provider: LoggerProvider | None = None
         self._processors = self._make_processors(names, options)
@@ -132,30 +134,36 @@ class _SetUp:
 
     def close(self) -> None:
         """Ends it all: shows the totals, and sends what is queued for as long as the timeout allows."""
-        deadline = self._stop()
-        if self._owned is not None:
-            self._owned.shutdown()
-        else:
-            for processor in self._processors:
-                processor.shutdown()
-        if self._logger_provider is not None:
-            self._logger_provider.shutdown()
-        self._close_metrics(deadline)
-        last_run.remember(program_name())
+        with self._ending() as deadline:
+            if self._owned is not None:
+                self._owned.shutdown()
+            else:
+                for processor in self._processors:
+                    processor.shutdown()
+            if self._logger_provider is not None:
+                self._logger_provider.shutdown()
+            self._close_metrics(deadline)
 
     def send_rest(self) -> None:
-        """Sends what is queued, and no more, for as long as the timeout allows."""
-        deadline = self._stop()
-        for queue in self.queues:
-            queue.join()
-        self._close_metrics(deadline)
+        """Sends what this process has queued, and no more, for as long as the timeout allows."""
+        with self._ending() as deadline:
+            for queue in self.queues:
+                queue.join()
+            if os.getpid() == self._process:
+                self._close_metrics(deadline)
 
-    def _stop(self) -> float:
-        """Lets the queues hurry, all at once; returns when they must be done."""
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[float]:
+        """Lets the queues hurry, all at once, and tells afterwards what was lost; gives when they must be done."""
         program_ends()
+        problems.end()
         for queue in self.queues:
             queue.stop()
-        return time.monotonic() + otlp_variables.timeout_seconds()
+        try:
+            yield time.monotonic() + otlp_variables.timeout_seconds()
+        finally:
+            problems.say_rest()
+            last_run.remember(program_name())
 
     def _close_metrics(self, deadline: float) -> None:
         if self._meter_provider is None:

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-def at_exit(close: Callable[[], None]) -> None:
-    """Closes at the end of this process, after the program's own exit functions; not in forked children.
+def at_exit(close: Callable[[], None], flush: Callable[[], None]) -> None:
+    """Ends it all at the end of this process, after the program's own exit functions.
 
     Args:
         close: What to do. An interrupt ends it quietly: whoever presses Ctrl-C twice does not want to wait.
+        flush: What to do in its place in forked children, which have spans of their own but leave the end to their
+            parent.
     """
     process = os.getpid()
 
     def run() -> None:
-        if os.getpid() == process:
-            with contextlib.suppress(KeyboardInterrupt):
-                close()
+        with contextlib.suppress(KeyboardInterrupt):
+            (close if os.getpid() == process else flush)()
 
     atexit.register(run)
 
@@ -43,14 +44,12 @@ def on_sigterm(flush: Callable[[], None]) -> None:
         return
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
-    process = os.getpid()
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what handlers are called with
         # First, so that a second signal ends the process at once.
         signal.signal(number, signal.SIG_DFL)
         try:
-            if os.getpid() == process:
-                flush()
+            flush()
         finally:
             os.kill(os.getpid(), number)
 

@@ -13,6 +13,8 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from pocketflow_otel.export import exporters
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,15 +47,10 @@ class JaegerSpanExporter(SpanExporter):
 
 
 def _otlp_exporter(endpoint: str | None) -> SpanExporter:
-    # Imported here: gRPC alone takes 50 ms.
     if _protocol() == "grpc" and (endpoint or _is_endpoint_set()):
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
-
-        return OverGrpc(endpoint)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
-
+        return exporters.spans_over_grpc(endpoint)
     # Without an endpoint it reads the variables, and goes by the port 4318 of this machine.
-    return OverHttp(endpoint)
+    return exporters.spans_over_http(endpoint)
 
 
 def _protocol() -> str:

@@ -6,13 +6,13 @@ variables. `configure` uses this; in set-ups of the program's own the SDK's expo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from pocketflow_otel.export import problems
+from pocketflow_otel.export import exporters, problems
 from pocketflow_otel.export.attempt import attempt, listen_to
-from pocketflow_otel.export.background import Background, Limits
+from pocketflow_otel.export.background import Background, Limits, Losses
 from pocketflow_otel.export.otlp_variables import (
     DEFAULT_PORTS,
     HTTP,
@@ -26,6 +26,7 @@ from pocketflow_otel.export.otlp_variables import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.trace.export import SpanExporter
 
 
@@ -87,9 +88,8 @@ class ExportProcessor(SpanProcessor):
         """Waits until what has ended is sent, or lost."""
         return self.background.flush(timeout_millis / 1000)
 
-    def _send(self, batch: list[ReadableSpan]) -> str | None:
-        failure = attempt(lambda: self.exporter.export(batch), self._timeout_seconds, self.exporter.shutdown)
-        return failure.reason if failure else None
+    def _send(self, batch: list[ReadableSpan]) -> Losses:
+        return send(self.exporter, batch, self._timeout_seconds)
 
 
 def span_processor() -> ExportProcessor:
@@ -98,16 +98,33 @@ def span_processor() -> ExportProcessor:
     Raises:
         ValueError: If the environment makes no sense.
     """
-    exporter: SpanExporter
-    if protocol() == HTTP:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
-
-        exporter = HttpExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-
-        exporter = GrpcExporter()
+    exporter = exporters.spans_over_http() if protocol() == HTTP else exporters.spans_over_grpc()
     return ExportProcessor(exporter, source(), timeout_seconds())
+
+
+def send(
+    exporter: SpanExporter | LogRecordExporter, batch: list[Any], seconds: float, *, optional: bool = False
+) -> Losses:
+    """Sends a batch, in parts where it is too large for the receiver.
+
+    Args:
+        exporter: The exporter.
+        batch: What it takes.
+        seconds: The timeout that it works under.
+        optional: Whether nothing is lost where the receiver has no such signal.
+
+    Returns:
+        What was lost: how many for which reason.
+    """
+    divisible = len(batch) > 1
+    failure = attempt(lambda: exporter.export(batch), seconds, exporter.shutdown, divisible=divisible)
+    if failure is None or (optional and failure.unsupported):
+        return []
+    if failure.too_large and divisible:
+        middle = len(batch) // 2
+        halves = (batch[:middle], batch[middle:])
+        return [loss for half in halves for loss in send(exporter, half, seconds, optional=optional)]
+    return [(failure.reason, len(batch) if failure.rejected is None else failure.rejected)]
 
 
 def close(shutdown: Callable[[], object]) -> None:

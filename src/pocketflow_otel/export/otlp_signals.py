@@ -11,9 +11,9 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 
-from pocketflow_otel.export import otlp, otlp_variables, problems
+from pocketflow_otel.export import exporters, otlp, otlp_variables, problems
 from pocketflow_otel.export.attempt import attempt, listen_to
-from pocketflow_otel.export.background import Background, Limits
+from pocketflow_otel.export.background import Background, Limits, Losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ class LogExporter(LogRecordExporter):
         self.background: Final[Background[ReadableLogRecord]] = Background(
             "pocketflow-otel-logs",
             self._send,
-            lambda reason, count: problems.report(source, reason, dropped=count),
+            lambda reason, count: problems.report(source, reason, dropped_log_records=count),
             lambda: otlp.close(exporter.shutdown),
             stop_seconds=timeout_seconds,
             limits=Limits.from_environment(prefix="OTEL_BLRP_"),
@@ -93,9 +93,8 @@ class LogExporter(LogRecordExporter):
         """Waits until what was queued is sent, or lost."""
         return self.background.flush(timeout_millis / 1000)
 
-    def _send(self, batch: list[ReadableLogRecord]) -> str | None:
-        failure = attempt(lambda: self._exporter.export(batch), self._timeout_seconds, self._exporter.shutdown)
-        return failure.reason if failure and not failure.unsupported else None
+    def _send(self, batch: list[ReadableLogRecord]) -> Losses:
+        return otlp.send(self._exporter, batch, self._timeout_seconds, optional=True)
 
 
 class _QuietMetrics:
@@ -121,27 +120,13 @@ class _QuietMetrics:
 
 
 def _log_exporter() -> LogExporter:
-    exporter: LogRecordExporter
-    if otlp_variables.protocol("LOGS") == otlp_variables.HTTP:
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
-
-        exporter = HttpExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
-
-        exporter = GrpcExporter()
+    over_http = otlp_variables.protocol("LOGS") == otlp_variables.HTTP
+    exporter = exporters.logs_over_http() if over_http else exporters.logs_over_grpc()
     return LogExporter(exporter, otlp.source("LOGS"), otlp_variables.timeout_seconds())
 
 
 def _metric_reader() -> PeriodicExportingMetricReader:
-    exporter: MetricExporter
-    if otlp_variables.protocol("METRICS") == otlp_variables.HTTP:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpExporter
-
-        exporter = HttpExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
-
-        exporter = GrpcExporter()
+    over_http = otlp_variables.protocol("METRICS") == otlp_variables.HTTP
+    exporter = exporters.metrics_over_http() if over_http else exporters.metrics_over_grpc()
     quiet = _QuietMetrics(exporter, otlp.source("METRICS"), otlp_variables.timeout_seconds())
     return PeriodicExportingMetricReader(cast("MetricExporter", quiet))

@@ -1,0 +1,189 @@
+"""What receivers answer, as our exporters understand it."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.sdk.trace import TracerProvider
+
+from pocketflow_otel.export import answers, exporters, otlp
+
+PROTOBUF, JSON, HTML = "application/x-protobuf", "application/json", "text/html; charset=utf-8"
+MANY_BYTES = b"x" * (answers.LONGEST_ANSWER_BYTES + 1)
+
+
+def partial(rejected: int, message: str) -> bytes:
+    said = trace_service_pb2.ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
+    return trace_service_pb2.ExportTraceServiceResponse(partial_success=said).SerializeToString()
+
+
+def spans(count: int, size_bytes: int = 0) -> list:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    made = [tracer.start_span(f"span {number}", attributes={"value": "x" * size_bytes}) for number in range(count)]
+    for span in made:
+        span.end()
+    return made
+
+
+@contextmanager
+def answering(status: int, content_type: str | None, body: bytes, **headers: str) -> Iterator[str]:
+    """A server that gives one answer to everything, and keeps its connections."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            for name, value in {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}.items():
+                if value is not None:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing on stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/traces"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def losses_over_http(endpoint: str, count: int = 5, seconds: float = 10) -> otlp.Losses:
+    exporter = exporters.spans_over_http(endpoint)
+    otlp.listen_to(exporter)
+    try:
+        return otlp.send(exporter, spans(count), seconds)
+    finally:
+        exporter.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "losses"),
+    [
+        (PROTOBUF, b"", []),
+        (None, b"", []),
+        (PROTOBUF, partial(0, ""), []),
+        (PROTOBUF, partial(2, "too old"), [("the receiver rejects: too old", 2)]),
+        (None, partial(2, ""), [("the receiver rejects", 2)]),
+        (PROTOBUF, partial(0, "send less"), [("the receiver says: send less", 0)]),
+        (JSON, b"", []),
+        (JSON, b"{}", []),
+        (JSON, b"null", []),
+        (JSON, b'{"partialSuccess": null}', []),
+        (
+            JSON,
+            b'{"partialSuccess": {"rejectedSpans": "3", "errorMessage": "why"}}',
+            [("the receiver rejects: why", 3)],
+        ),
+        (JSON, b"[1]", [("HTTP 200 OK, but an answer of type application/json that is not OTLP", 5)]),
+        (JSON, b"{", [("HTTP 200 OK, but an answer of type application/json that is not OTLP", 5)]),
+        (HTML, b"<html>Welcome!</html>", [("HTTP 200 OK, but an answer of type text/html that is not OTLP", 5)]),
+        (None, b"\xff\xff what?", [("HTTP 200 OK, but an answer that is not OTLP", 5)]),
+        (HTML, MANY_BYTES, [("HTTP 200 OK, but an answer of more than 64 KB", 5)]),
+    ],
+)
+def test_only_what_a_receiver_confirms_counts_as_sent(content_type, body, losses):
+    with answering(200, content_type, body) as endpoint:
+        assert losses_over_http(endpoint) == losses
+
+
+@pytest.mark.parametrize("body", [b"<html>no</html>", MANY_BYTES * 10])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(301, "HTTP 301 Moved Permanently"), (401, "HTTP 401 Unauthorized"), (404, "HTTP 404 Not Found")],
+)
+def test_any_other_status_is_the_reason(status, reason, body):
+    with answering(status, HTML, body, Location="https://elsewhere.example/") as endpoint:
+        assert losses_over_http(endpoint) == [(reason, 5)]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_wants_more_time_than_there_is_gets_none(status):
+    with answering(status, None, b"", **{"Retry-After": "3600"}) as endpoint:
+        [(reason, dropped)] = losses_over_http(endpoint)
+
+    assert reason.startswith(f"HTTP {status} ")
+    assert dropped == 5
+
+
+def test_a_batch_that_a_receiver_calls_too_large_is_sent_in_parts():
+    with answering(413, None, b"") as endpoint:
+        assert losses_over_http(endpoint, 3) == [(f"HTTP 413 {HTTPStatus(413).phrase}", 1)] * 3
+
+
+class Service(trace_service_pb2_grpc.TraceServiceServicer):
+    """Answers with what it is given, and keeps how many spans each request held."""
+
+    def __init__(self, rejected: int, message: str) -> None:
+        self.answer = trace_service_pb2.ExportTraceServiceResponse.FromString(partial(rejected, message))
+        self.counts: list[int] = []
+
+    def Export(self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext) -> object:
+        scopes = (scope for resource in request.resource_spans for scope in resource.scope_spans)
+        self.counts.append(sum(len(scope.spans) for scope in scopes))
+        return self.answer
+
+
+@contextmanager
+def serving(service: Service, *options: tuple[str, int]) -> Iterator[str]:
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool, options=options)
+        port = server.add_insecure_port("127.0.0.1:0")
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(service, server)
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+def losses_over_grpc(endpoint: str, batch: list) -> otlp.Losses:
+    exporter = exporters.spans_over_grpc(endpoint)
+    otlp.listen_to(exporter)
+    try:
+        return otlp.send(exporter, batch, 10)
+    finally:
+        exporter.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("rejected", "message", "losses"),
+    [
+        (0, "", []),
+        (2, "too old", [("the receiver rejects: too old", 2)]),
+        (0, "send less", [("the receiver says: send less", 0)]),
+    ],
+)
+def test_rejected_spans_count_over_grpc_too(rejected, message, losses):
+    with serving(Service(rejected, message)) as endpoint:
+        assert losses_over_grpc(endpoint, spans(5)) == losses
+
+
+def test_a_batch_larger_than_grpc_s_usual_limit_arrives_in_parts():
+    service = Service(0, "")
+    with serving(service) as endpoint:
+        losses = losses_over_grpc(endpoint, spans(10, size_bytes=1_000_000))
+
+    assert losses == []
+    assert sum(service.counts) == 10
+    assert max(service.counts) <= 4
+
+
+def test_a_span_larger_than_that_is_for_the_receiver_to_judge():
+    service = Service(0, "")
+    with serving(service, ("grpc.max_receive_message_length", -1)) as endpoint:
+        losses = losses_over_grpc(endpoint, spans(1, size_bytes=5_000_000))
+
+    assert (losses, service.counts) == ([], [1])
