@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pocketflow_otel.cli import doctor, run, send
+from pocketflow_otel.cli import doctor, export, run, send
 
 app = typer.Typer(
     help="See inside PocketFlow programs.",
@@ -42,3 +42,4 @@ def _show_version(*, asked: bool) -> None:
 run.register(app)
 doctor.register(app)
 send.register(app)
+export.register(app)

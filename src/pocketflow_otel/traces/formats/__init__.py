@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.traces.formats.saved import Saved
 
-__all__ = ["HOLDS_ONE", "LEAVES_OUT_UNFINISHED", "Format", "render"]
+__all__ = ["HOLDS_ONE", "Format", "render"]
 
 
 class Format(enum.StrEnum):
@@ -25,9 +25,6 @@ class Format(enum.StrEnum):
 
 HOLDS_ONE: Final = frozenset({Format.GRAFANA, Format.MERMAID})
 """Formats of one trace; the others hold any number."""
-
-LEAVES_OUT_UNFINISHED: Final = frozenset({Format.OTLP})
-"""Formats that cannot say that a span has not ended; in the others it shows as unfinished."""
 
 
 def render(form: Format, saved: Sequence[Saved], *, with_args: bool = False) -> str:
@@ -47,7 +44,9 @@ def render(form: Format, saved: Sequence[Saved], *, with_args: bool = False) -> 
         OSError: If a file cannot be read any more.
     """
     # Each is imported when it is asked for: a command must not wait for all of them.
-    traces = [trace for one in saved for trace in one.traces]
+    from pocketflow_otel.traces.formats.saved import traces_of
+
+    traces = traces_of(saved)
     match form:
         case Format.OTLP:
             from pocketflow_otel.traces.formats import otlp

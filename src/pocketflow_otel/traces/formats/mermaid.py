@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pocketflow_otel.traces.model import Trace
 
 MOST_CHARACTERS: Final = 50_000
-"""Mermaid refuses longer charts unless its option ``maxTextSize`` is raised."""
 MOST_EDGES: Final = 500
-"""Mermaid refuses more of them unless its option ``maxEdges`` is raised."""
+"""What Mermaid takes by default."""
 
 _LONGEST_NAME: Final = 80
+_SEPARATOR: Final = " · "
 # Mermaid reads Markdown, HTML and marks of its own in labels. A character that goes by its number is none of them.
 _SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f]|[^\w ]|_", re.ASCII)
 _STYLES: Final = """\
@@ -37,6 +37,14 @@ def render(trace: Trace) -> str:
     Solid arrows were taken, dotted ones only could have been.
     """
     return "\n".join(["flowchart TD", *_Writer(chart(trace)).lines()]) + f"\n{_STYLES}"
+
+
+def limits_passed(drawn: str) -> Iterator[str]:
+    """Tells which of Mermaid's limits a chart passes, and the option that raises it."""
+    if len(drawn) > MOST_CHARACTERS:
+        yield f"Mermaid takes a chart of more than {MOST_CHARACTERS:,} characters only with a larger maxTextSize"
+    if len(re.findall(r"^  \w+ -[-.]+> ?", drawn, re.MULTILINE)) > MOST_EDGES:
+        yield f"Mermaid takes a chart of more than {MOST_EDGES} arrows only with a larger maxEdges"
 
 
 class _Writer:
@@ -84,7 +92,7 @@ class _Writer:
 
     def _arrows_of(self, flow: Box) -> Iterator[str]:
         for arrow, times in flow.taken.items():
-            said = " ".join(filter(None, [_action(arrow), _times(times)]))
+            said = _SEPARATOR.join(filter(None, [_action(arrow), _times(times)]))
             dead_end = "leads nowhere" if arrow in flow.unrouted else ""
             yield self._line(flow, arrow, _arrow("-->", "<br/>".join(filter(None, [said, dead_end]))))
         for arrow in flow.possible:
@@ -118,16 +126,16 @@ def _facts(box: Box) -> Iterator[str]:
     if not box.visits:
         yield "not visited"
         return
-    yield " · ".join(filter(None, [_times(box.visits), duration(box.duration_ns / 1e9)]))
+    yield _SEPARATOR.join(filter(None, [_times(box.visits), duration(box.duration_ns / 1e9)]))
     known = [dollars(box.cost_usd)] if box.cost_usd > 0 else []
     cost = " + ".join(known + ["? cost"] * (box.unpriced_calls > 0))
     spent = [tokens(box.tokens) if box.tokens else "", cost]
     if any(spent):
-        yield " · ".join(filter(None, spent))
+        yield _SEPARATOR.join(filter(None, spent))
     went = [count(box.retries, "retry", "retries") if box.retries else ""]
     went += [count(box.errors, "error") if box.errors else "", f"{box.unfinished} unfinished" if box.unfinished else ""]
     if any(went):
-        yield " · ".join(filter(None, went))
+        yield _SEPARATOR.join(filter(None, went))
 
 
 def _style(box: Box) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,7 +14,7 @@ from pocketflow_otel.traces.reader import TraceFormatError, read_lines, read_tra
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pocketflow_otel.traces.model import Trace
+    from pocketflow_otel.traces.model import Span, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,27 @@ def read_saved(source: Path | BinaryIO, trace_id: str = "") -> Saved:
     stream = io.BytesIO(content)
     stream.name = name
     return Saved(name, content, _traces(stream, trace_id))
+
+
+def traces_of(saved: Sequence[Saved]) -> list[Trace]:
+    """The traces of some files, in the order they started; one that is in several of them is one trace."""
+    parts: defaultdict[str, list[Trace]] = defaultdict(list)
+    for one in saved:
+        for trace in one.traces:
+            parts[trace.trace_id].append(trace)
+    return sorted(map(_joined, parts.values()), key=lambda trace: trace.spans[0].start_ns)
+
+
+def _joined(parts: Sequence[Trace]) -> Trace:
+    if len(parts) == 1:
+        return parts[0]
+    spans: dict[str, Span] = {}
+    for span in (span for part in parts for span in part.spans):
+        known = spans.get(span.span_id)
+        if known is None or not known.finished:
+            spans[span.span_id] = span
+    in_order = sorted(spans.values(), key=lambda span: span.start_ns)
+    return dataclasses.replace(parts[0], spans=in_order, torn_lines=sum(part.torn_lines for part in parts))
 
 
 def _traces(source: Path | BinaryIO, trace_id: str) -> list[Trace]:
