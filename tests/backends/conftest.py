@@ -1,15 +1,15 @@
 """What the tests with real backends share: the backends, installed once on a machine, started once in a test run."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from backends import install, jaeger
+from backends import jaeger
 from backends.jaeger import Jaeger
-
-Programs = Callable[[str], Path]
+from backends.needed import program
+from backends.observing import Observed, observe_mlflow, observe_phoenix, once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,16 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker("backend")
-
-
-def program(name: str) -> Path:
-    """The program of a backend; where it can't be had the test is skipped, but not in CI."""
-    try:
-        return install.BACKENDS[name].install()
-    except install.CannotInstallError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +29,24 @@ def the_jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
     """A Jaeger that all tests of a process share; each looks for its own traces."""
     with jaeger.storing(program("jaeger"), tmp_path_factory.mktemp("jaeger")) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def place_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the processes of a test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def in_phoenix(place_of_all: Path) -> Observed:
+    """What a Phoenix made of the programs and commands that sent to it."""
+    programs = {name: program(name) for name in ("phoenix", "chromium", "collector")}
+    return once(place_of_all, "phoenix", lambda directory: observe_phoenix(directory, programs))
+
+
+@pytest.fixture(scope="session")
+def in_mlflow(place_of_all: Path) -> Observed:
+    """What an MLflow made of the programs and commands that sent to it."""
+    programs = {name: program(name) for name in ("mlflow", "chromium")}
+    return once(place_of_all, "mlflow", lambda directory: observe_mlflow(directory, programs))
