@@ -25,7 +25,7 @@ scalars = st.one_of(
     st.builds(dict, boolValue=st.booleans()),
     st.builds(dict, intValue=st.integers(-(2**63), 2**63 - 1).map(str)),
     st.builds(dict, doubleValue=st.floats(allow_nan=False, allow_infinity=False)),
-    st.builds(dict, bytesValue=st.binary(max_size=8).map(lambda data: base64.b64encode(data).decode())),
+    st.builds(dict, bytesValue=st.binary(min_size=1, max_size=8).map(lambda data: base64.b64encode(data).decode())),
     st.just({}),
 )
 
