@@ -356,11 +356,14 @@ def test_lines_of_other_signals_and_empty_lines_are_passed_over():
         (b"[1, 2]", ":1: expected OTLP JSON: an object with resourceSpans"),
         (b'{"data": []}', ":1: expected OTLP JSON: an object with resourceSpans"),
         (lines(request(span())) + b'{"level": "info"}\n', ":2: expected OTLP JSON: an object with resourceSpans"),
-        (lines(request(span(traceId="abc"))), ":1: expected OTLP JSON: Error('Incorrect padding')"),
+        (
+            lines(request(span(traceId="abc"))),
+            ":1: expected OTLP JSON: ValueError(\"'abc' is no id of 32 hex digits\")",
+        ),
         (lines(request(span("abcd"))), ":1: expected OTLP JSON: ValueError(\"'abcd' is no id of 16 hex digits\")"),
         (
             lines(request(span("x" * 16))),
-            ":1: expected OTLP JSON: ValueError(\"invalid literal for int() with base 16: 'xxxxxxxxxxxxxxxx'\")",
+            ":1: expected OTLP JSON: ValueError(\"'xxxxxxxxxxxxxxxx' is no id of 16 hex digits\")",
         ),
         (lines(request(span(), {"spanId": ROOT})), ":1: expected OTLP JSON: KeyError('traceId')"),
         (

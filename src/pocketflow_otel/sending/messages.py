@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 _M = TypeVar("_M", bound="Message")
 
-_SPAN_IDS: Final = ("traceId", "spanId", "parentSpanId")
-_LINK_IDS: Final = ("traceId", "spanId")
+_IDS: Final = ("traceId", "spanId")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +128,11 @@ def as_json(request: ExportTraceServiceRequest) -> bytes:
 
 def _with_ids(span: dict[str, Any], convert: Callable[[str], str]) -> dict[str, Any]:
     """A span with its ids converted, those of its links too."""
-    result = span | {name: convert(span[name]) for name in _SPAN_IDS if name in span}
-    if span.get("links"):
-        result["links"] = [link | {name: convert(link[name]) for name in _LINK_IDS} for link in span["links"]]
+    result = span | {name: convert(span[name]) for name in _IDS}
+    if "parentSpanId" in span:
+        result["parentSpanId"] = convert(span["parentSpanId"])
+    if "links" in span:
+        result["links"] = [link | {name: convert(link[name]) for name in _IDS} for link in span["links"]]
     return result
 
 
@@ -149,8 +150,9 @@ def _parse(document: dict[str, Any], message: _M) -> _M:
     except json_format.ParseError as error:
         whole = _without_lone_surrogates(document)
         if whole == document:
-            # It names every message on the way in, and the innermost says all.
-            raise UnencodableError(str(error).rpartition("field: ")[2].rstrip(".")) from error
+            # It names every message on the way to the one that says all.
+            told = str(error)
+            raise UnencodableError(told[told.rfind("Failed to parse") :].rstrip(".")) from error
     message.Clear()
     return _parse(whole, message)
 

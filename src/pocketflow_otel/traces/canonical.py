@@ -63,7 +63,7 @@ def _list(read: Reader) -> Reader:
 
 
 def _pair(pair: Message) -> Message:
-    return {**pair, "key": pair["key"], "value": _value(pair.get("value"))}
+    return {**pair, "key": pair.get("key") or "", "value": _value(pair.get("value"))}
 
 
 def _value(value: Message | None) -> Message:

@@ -72,7 +72,7 @@ class SpanDecoder:
 
 def attributes_in(holder: dict[str, Any]) -> dict[str, Any]:
     """Reads the attributes of a resource, span, event or link."""
-    return {pair["key"]: value_of(pair.get("value")) for pair in holder.get("attributes") or ()}
+    return {pair.get("key") or "": value_of(pair.get("value")) for pair in holder.get("attributes") or ()}
 
 
 def value_of(value: dict[str, Any] | None) -> Any:
@@ -91,7 +91,9 @@ _VALUES: Final[dict[str, Callable[[Any], Any]]] = {
     "doubleValue": float,
     "bytesValue": base64.b64decode,
     "arrayValue": lambda content: [value_of(item) for item in content.get("values") or ()],
-    "kvlistValue": lambda content: {pair["key"]: value_of(pair.get("value")) for pair in content.get("values") or ()},
+    "kvlistValue": lambda content: {
+        pair.get("key") or "": value_of(pair.get("value")) for pair in content.get("values") or ()
+    },
 }
 
 
@@ -178,10 +180,10 @@ def hex_id(text: str, length: int) -> str:
     Raises:
         ValueError: If it has not so many hex digits.
     """
-    if len(text) == length:
-        int(text, 16)
-        return text.lower()
-    decoded = base64.b64decode(text, validate=True).hex()
-    if len(decoded) != length:
+    try:
+        read = bytes.fromhex(text) if len(text) == length else base64.b64decode(text, validate=True)
+    except ValueError:
+        read = b""
+    if len(read) * 2 != length:
         raise ValueError(f"{text!r} is no id of {length} hex digits")
-    return decoded
+    return read.hex()
