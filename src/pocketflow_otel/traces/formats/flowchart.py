@@ -36,6 +36,7 @@ class Arrow(NamedTuple):
     source: str | None
     """The name of the box; None where the flow begins."""
     action: str
+    """Empty where it is not known."""
     target: str | None
     """The name of the box; None where the flow ends."""
 
@@ -205,12 +206,11 @@ class _Drawing:
 
 def _follow(flow: Box, visits: list[Span]) -> None:
     """Counts the arrows that one run of a flow took."""
-    actions: dict[str, str] = {}
+    actions: dict[str | None, str] = {}
     for span in visits:
-        name, before = _node_id(span), span.attributes.get(semconv.GRAPH_NODE_PARENT_ID)
-        if before is not None:
-            flow.member(str(before))
-        flow.taken[Arrow(before, actions.get(before, "") if before else "", name)] += 1
+        name, told = _node_id(span), span.attributes.get(semconv.GRAPH_NODE_PARENT_ID)
+        before = None if told is None else flow.member(str(told)).name
+        flow.taken[Arrow(before, actions.get(before, ""), name)] += 1
         actions[name] = str(span.attributes.get(semconv.ACTION, semconv.DEFAULT_ACTION))
     if visits and visits[-1].finished and visits[-1].status.code is not StatusCode.ERROR:
         last = visits[-1]
@@ -241,7 +241,7 @@ def _graph(told: Any) -> Mapping[str, Any]:
 
 def _node_id(span: Span) -> str:
     told = span.attributes
-    return str(told.get(semconv.GRAPH_NODE_ID) or told.get(semconv.NODE_NAME) or span.name)
+    return str(told.get(semconv.GRAPH_NODE_ID, told.get(semconv.NODE_NAME, span.name)))
 
 
 def _number(value: Any) -> Any:

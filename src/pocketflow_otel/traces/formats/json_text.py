@@ -19,6 +19,11 @@ def json_text(document: Any) -> str:
         ValueError: If a number is in it that is none for JSON.
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """The text with U+FFFD in place of halves of surrogate pairs, which UTF-8 cannot say."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

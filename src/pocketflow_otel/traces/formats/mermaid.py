@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.figures import count, dollars, duration, tokens
 from pocketflow_otel.traces.formats.flowchart import Arrow, Kind, chart
+from pocketflow_otel.traces.formats.json_text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,10 @@ MOST_EDGES: Final = 500
 _LONGEST_NAME: Final = 80
 _SEPARATOR: Final = " · "
 # Mermaid reads Markdown, HTML and marks of its own in labels. A character that goes by its number is none of them.
-_SPECIAL: Final = re.compile(r"[\x00-\x1f\x7f]|[^\w ]|_", re.ASCII)
+_SPECIAL: Final = re.compile(r"(?![A-Za-z0-9 ])[\x00-\x7f]")
+# Of these Mermaid makes mathematics, a line break and an icon, also where they go by numbers.
+_SEQUENCES: Final = re.compile(r"(\$(?=\$)|\\(?=n)|\bfa\w?(?=:))")
+_ZERO_WIDTH_SPACE: Final = "\u200b"
 _STYLES: Final = """\
   classDef failed stroke:#d33,stroke-width:3px
   classDef unfinished stroke:#d80,stroke-width:3px,stroke-dasharray:6 3
@@ -57,7 +61,8 @@ class _Writer:
         yield from self._inside(self._chart.outermost, "  ")
         yield from self._arrows
         for (caller, called), times in self._chart.calls.items():
-            yield f"  {self._ids[caller]} {_arrow('-->', _times(times))} {self._ids[called]}"
+            said = "runs" if caller.kind is Kind.NODE else ""
+            yield f"  {self._ids[caller]} {_arrow('-->', _joined(said, _times(times)))} {self._ids[called]}"
 
     def _inside(self, flow: Box, indent: str) -> Iterator[str]:
         for box in flow.inside.values():
@@ -92,7 +97,7 @@ class _Writer:
 
     def _arrows_of(self, flow: Box) -> Iterator[str]:
         for arrow, times in flow.taken.items():
-            said = _SEPARATOR.join(filter(None, [_action(arrow), _times(times)]))
+            said = _joined(_action(arrow), _times(times))
             dead_end = "leads nowhere" if arrow in flow.unrouted else ""
             yield self._line(flow, arrow, _arrow("-->", "<br/>".join(filter(None, [said, dead_end]))))
         for arrow in flow.possible:
@@ -118,6 +123,10 @@ def _times(times: int) -> str:
     return f"{times} times" if times > 1 else ""
 
 
+def _joined(*facts: str) -> str:
+    return _SEPARATOR.join(filter(None, facts))
+
+
 def _label(box: Box) -> str:
     return "<br/>".join([_escaped(box.name), *_facts(box)])
 
@@ -126,16 +135,21 @@ def _facts(box: Box) -> Iterator[str]:
     if not box.visits:
         yield "not visited"
         return
-    yield _SEPARATOR.join(filter(None, [_times(box.visits), duration(box.duration_ns / 1e9)]))
     known = [dollars(box.cost_usd)] if box.cost_usd > 0 else []
-    cost = " + ".join(known + ["? cost"] * (box.unpriced_calls > 0))
-    spent = [tokens(box.tokens) if box.tokens else "", cost]
-    if any(spent):
-        yield _SEPARATOR.join(filter(None, spent))
-    went = [count(box.retries, "retry", "retries") if box.retries else ""]
-    went += [count(box.errors, "error") if box.errors else "", f"{box.unfinished} unfinished" if box.unfinished else ""]
-    if any(went):
-        yield _SEPARATOR.join(filter(None, went))
+    yield from filter(
+        None,
+        [
+            _joined(_times(box.visits), duration(box.duration_ns / 1e9)),
+            _joined(
+                tokens(box.tokens) if box.tokens else "", " + ".join(known + ["? cost"] * (box.unpriced_calls > 0))
+            ),
+            _joined(
+                count(box.retries, "retry", "retries") if box.retries else "",
+                count(box.errors, "error") if box.errors else "",
+                f"{box.unfinished} unfinished" if box.unfinished else "",
+            ),
+        ],
+    )
 
 
 def _style(box: Box) -> str:
@@ -146,4 +160,5 @@ def _style(box: Box) -> str:
 
 def _escaped(text: str) -> str:
     short = text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
-    return _SPECIAL.sub(lambda match: f"#{ord(match[0])};", " ".join(short.split()) or " ")
+    apart = _SEQUENCES.sub(rf"\1{_ZERO_WIDTH_SPACE}", " ".join(encodable(short).split()))
+    return _SPECIAL.sub(lambda match: f"#{ord(match[0])};", apart) or " "
