@@ -37,6 +37,7 @@ ROTEL = "0.0.1a15"
 PHOENIX = "20.26.1"
 MLFLOW = "3.17.2"
 SPEEDSCOPE = "1.25.0"
+MERMAID = "12.3.0"
 NEWEST = "2026-11-19"
 """What the Python packages depend on is as it was on that day."""
 
@@ -212,6 +213,12 @@ def make_speedscope(place: Path) -> None:
     run("tar", "-xzf", f"speedscope-{SPEEDSCOPE}.tgz", cwd=place)
 
 
+def make_mermaid(place: Path) -> None:
+    """Unpacks the script that pages draw with, as it is published."""
+    run("npm", "pack", "--silent", f"mermaid@{MERMAID}", cwd=place)
+    run("tar", "-xzf", f"mermaid-{MERMAID}.tgz", cwd=place)
+
+
 BACKENDS = {
     backend.name: backend
     for backend in (
@@ -224,6 +231,7 @@ BACKENDS = {
         Backend("phoenix", PHOENIX, "bin/phoenix", make_phoenix),
         Backend("mlflow", MLFLOW, "bin/mlflow", make_mlflow),
         Backend("speedscope", SPEEDSCOPE, "package/dist/release/index.html", make_speedscope, ("npm", "tar")),
+        Backend("mermaid", MERMAID, "package/dist/mermaid.min.js", make_mermaid, ("npm", "tar")),
     )
 }
 
