@@ -18,8 +18,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from backends import dashboard, prometheus
 from backends.collector import Collector, collecting
-from backends.conftest import program
 from backends.jaeger import Jaeger
+from backends.needed import program
 from backends.prometheus import Prometheus, Series
 from backends.sending import sending
 from backends.servers import free_port, get, wait_until

@@ -1,0 +1,35 @@
+"""Docker Compose, without Docker: it reads a file, and tells what it makes of it."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from backends import install
+
+ROOT = install.ROOT
+VERSION = "2.40.3"
+
+
+def make_compose(place: Path) -> None:
+    """Builds the command, which needs no Docker to check files."""
+    sources = install.module_sources("github.com/docker/compose/v2", VERSION, place)
+    install.run("go", "build", "-mod=mod", "-o", place / "compose", "./cmd", cwd=sources, CGO_ENABLED="0")
+    shutil.rmtree(sources)
+
+
+BACKEND = install.Backend("compose", VERSION, "compose", make_compose, ("go",))
+
+
+def read(program: Path, file: str, *profiles: str) -> dict[str, Any]:
+    """What Compose makes of a file of this project with some profiles.
+
+    Raises:
+        AssertionError: If it refuses the file, or has something to say of it.
+    """
+    flags = [word for profile in profiles for word in ("--profile", profile)]
+    command = [program, "-f", ROOT / file, *flags, "config", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
