@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 # https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
-_MOST_ANSWER_BYTES: Final = 64 * 1024
-_READ_BYTES: Final = 4096
+_MOST_ANSWER_BYTES: Final = 16 * 1024
 _COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
@@ -92,14 +91,15 @@ def _content(response: requests.Response, deadline: float) -> bytes:
     Raises:
         TimeoutError: If the time is up. The library itself only bounds the time between two packets.
     """
-    content = b""
-    for chunk in response.iter_content(_READ_BYTES):
-        content += chunk
+    content = bytearray()
+    # Byte by byte: it waits until a chunk is full, however long that takes.
+    for byte in response.iter_content(1):
+        content += byte
         if time.monotonic() > deadline:
             raise TimeoutError
         if len(content) > _MOST_ANSWER_BYTES:
             break
-    return content
+    return bytes(content)
 
 
 def _answer(response: requests.Response, content: bytes) -> Answer:
