@@ -103,7 +103,6 @@ def _send(files: Sequence[Path | BinaryIO], where: Destination, retry_seconds: f
     from pocketflow_otel.sending.sender import Sender
     from pocketflow_otel.sending.sources import Source
     from pocketflow_otel.sending.tally import Tally
-    from pocketflow_otel.traces.reader import TraceFormatError
 
     tally = Tally()
     status = 0
@@ -111,14 +110,14 @@ def _send(files: Sequence[Path | BinaryIO], where: Destination, retry_seconds: f
     try:
         with SeenSpans() as seen, progress(source := Source(files, seen, tally), tally) as shown:
             Sender(transport, Retries(retry_seconds), tally, shown.wait).send_all(source.spans(), shown.advance)
-    except (TraceFormatError, OSError) as error:
-        typer.echo(f"pocketflow-otel: {error}", err=True)
-        status = 2
     except KeyboardInterrupt:
         tally.leave_the_rest("interrupted")
         status = _INTERRUPTED
     finally:
         transport.close()
+    for error in tally.unreadable:
+        typer.echo(f"pocketflow-otel: {error}", err=True)
+        status = status or 2
     status = status or (1 if tally.refused or tally.not_sent else 0)
     if as_json:
         outcome = {"endpoint": where.shown, "protocol": where.protocol, "exit_code": status, **tally.as_json()}
@@ -140,12 +139,15 @@ def _details(tally: Tally) -> Iterator[str]:
     yield from (f"{count:,} refused: {reason}" for reason, count in tally.refused_for.most_common())
     yield from (f"{count:,} not sent: {reason}" for reason, count in tally.not_sent_for.most_common())
     yield from (f"the server says: {message}" for message in tally.warnings)
-    left_out = {
-        "still open": tally.unfinished,
-        "in the files twice": tally.duplicates,
-    }
-    yield from (f"left out: {count:,} spans {what}" for what, count in left_out.items() if count)
+    if tally.unfinished:
+        yield f"left out: {_number(tally.unfinished, 'span that is', 'spans that are')} still open"
+    if tally.duplicates:
+        yield f"left out: {_number(tally.duplicates, 'span that stands', 'spans that stand')} in the files twice"
     if tally.torn_lines:
-        yield f"left out: {tally.torn_lines:,} torn lines"
+        yield f"left out: {_number(tally.torn_lines, 'torn line', 'torn lines')}"
     if tally.left_out:
         yield f"left out: {' and '.join(sorted(tally.left_out))}; only spans are sent"
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

@@ -33,7 +33,7 @@ class Destination:
 
     protocol: str
     """One of `PROTOCOLS`."""
-    url: str
+    url: str = field(repr=False)
     """For HTTP the whole URL, for gRPC ``http://`` or ``https://`` with host and port."""
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     """By names in lower case."""

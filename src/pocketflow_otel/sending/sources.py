@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pocketflow_otel.sending.messages import GroupedSpan, GroupReader, UnencodableError, encode
-from pocketflow_otel.traces.reader import malformed_at, open_spans, read_lines, source_name
+from pocketflow_otel.traces.reader import TraceFormatError, malformed_at, open_spans, read_lines, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,14 +51,15 @@ class Source:
     def spans(self) -> Iterator[GroupedSpan]:
         """Reads the spans that have ended, each once, in the order of the files.
 
-        Raises:
-            TraceFormatError: If a file is not OTLP JSON. What comes before that place has been read.
-            OSError: If a file cannot be read.
+        A file that cannot be read, or is not OTLP JSON, is read up to that place, and counted.
         """
         for file in self._files:
-            yield from (
-                self._of_file(file) if isinstance(file, Path) else self._of_stream(file, source_name(file), set())
-            )
+            try:
+                yield from (
+                    self._of_file(file) if isinstance(file, Path) else self._of_stream(file, source_name(file), set())
+                )
+            except (TraceFormatError, OSError) as error:
+                self._tally.unreadable.append(str(error))
 
     def _of_file(self, path: Path) -> Iterator[GroupedSpan]:
         # The journals first: a span that ends between the two readings is then in the file.

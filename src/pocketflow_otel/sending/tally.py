@@ -31,6 +31,8 @@ class Tally:
     """Spans that had stood there before."""
     torn_lines: int = 0
     """Lines that could not be read."""
+    unreadable: list[str] = field(default_factory=list)
+    """What is wrong with files that could not be read, or not to their end."""
     left_out: set[str] = field(default_factory=set)
     """Other signals in the files: ``logs``, ``metrics``."""
 
@@ -72,6 +74,7 @@ class Tally:
             "unfinished": self.unfinished,
             "duplicates": self.duplicates,
             "torn_lines": self.torn_lines,
+            "unreadable": self.unreadable,
             "left_out": sorted(self.left_out),
             "requests": self.requests,
             "refused_for": dict(self.refused_for),
