@@ -14,8 +14,10 @@ LONGEST_RUN_SECONDS = 120
 """Far more than any program here takes: what hangs fails, rather than the whole test run."""
 
 
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# Tests may be run where interrupts are ignored, in the background, and what they start would ignore them too. Told here
+# and not in each child before it becomes the program: gRPC, of which tests run servers, aborts children now and then.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,6 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Tests may be run where it is ignored: in the background.
-            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no thread of the tests holds a lock that this takes
         )
 
     def finish(self, *command: str, stdin: str = "", **variables: str) -> Outcome:

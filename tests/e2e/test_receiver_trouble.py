@@ -1,71 +1,24 @@
 """A receiver that is down, refuses, talks nonsense or is slow: the program goes on, and its user is told once."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
 from e2e.agent import OUTLINE, OUTPUT
 from e2e.outline import outline
 from e2e.processes import Outcome, Programs
-from e2e.receiver import GRPC, HTTP, receiving_http
+from e2e.receiver import GRPC, HTTP
+from e2e.troublemakers import Reply, Troublemaker, garbage, nobody, replying, silent
 
 # Time for one more try: the SDK waits about a second before it.
 ENOUGH_SECONDS, SHORT_SECONDS = "2.5", "0.5"
 
 
-@contextmanager
-def nobody() -> Iterator[str]:
-    """An endpoint where nothing listens: the port is taken while the block runs, and closed to all."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-
-
-@contextmanager
-def answering(answer: bytes | None) -> Iterator[str]:
-    """An endpoint that answers every connection with some bytes, or with none and keeps it open."""
-    open_connections = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                open_connections.append(connection)
-                if answer is not None:
-                    connection.recv(65536)
-                    connection.sendall(answer)
-                    connection.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    for connection in open_connections:
-        connection.close()
-
-
-@contextmanager
-def refusing(status: int) -> Iterator[str]:
-    """An endpoint that gets requests and refuses them."""
-    with receiving_http(status) as receiver:
-        yield receiver.endpoint
-
-
 SPANS = len(OUTLINE.splitlines())
-GARBAGE = b"\xff what?\r\n\r\n"
 
 
-@contextmanager
-def never_answering() -> Iterator[str]:
-    with answering(None) as endpoint:
-        yield endpoint
+def refusing(status: int) -> AbstractContextManager[Troublemaker]:
+    return replying(Reply(status))
 
 
 TROUBLE = {
@@ -73,11 +26,11 @@ TROUBLE = {
     "busy, 503": (HTTP, lambda: refusing(503), "Service Unavailable"),
     "busy, 429": (HTTP, lambda: refusing(429), "Too Many Requests"),
     "refusing, 400": (HTTP, lambda: refusing(400), "HTTP 400 Bad Request"),
-    "garbage": (HTTP, lambda: answering(GARBAGE), "BadStatusLine: ÿ what?"),
-    "never answering": (HTTP, never_answering, f"no answer within {SHORT_SECONDS} s"),
+    "garbage": (HTTP, garbage, "BadStatusLine: ÿ what?"),
+    "never answering": (HTTP, silent, f"no answer within {SHORT_SECONDS} s"),
     "down, gRPC": (GRPC, nobody, "UNAVAILABLE: Connection refused"),
-    "garbage, gRPC": (GRPC, lambda: answering(GARBAGE), None),
-    "never answering, gRPC": (GRPC, never_answering, f"no answer within {SHORT_SECONDS} s"),
+    "garbage, gRPC": (GRPC, garbage, None),
+    "never answering, gRPC": (GRPC, silent, f"no answer within {SHORT_SECONDS} s"),
 }
 all_trouble = pytest.mark.parametrize(("protocol", "trouble", "reason"), TROUBLE.values(), ids=TROUBLE)
 
@@ -86,7 +39,7 @@ def variables(endpoint: str, protocol: str, trouble: object) -> dict[str, str]:
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-        "OTEL_EXPORTER_OTLP_TIMEOUT": SHORT_SECONDS if trouble is never_answering else ENOUGH_SECONDS,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": SHORT_SECONDS if trouble is silent else ENOUGH_SECONDS,
     }
 
 
@@ -97,7 +50,8 @@ def assert_ran_as_ever(outcome: Outcome, programs: Programs) -> None:
 
 @all_trouble
 def test_run_goes_on_and_says_so_once(programs, protocol, trouble, reason):
-    with trouble() as endpoint:
+    with trouble() as troublemaker:
+        endpoint = troublemaker.endpoint
         outcome = programs.run("--quiet", "agent.py", **variables(endpoint, protocol, trouble))
 
     assert_ran_as_ever(outcome, programs)
@@ -112,7 +66,8 @@ def test_run_goes_on_and_says_so_once(programs, protocol, trouble, reason):
 @all_trouble
 def test_an_instrumented_program_goes_on(programs, protocol, trouble, reason):
     """What is said of it, and how long its end waits, is the SDK's affair here."""
-    with trouble() as endpoint:
+    with trouble() as troublemaker:
+        endpoint = troublemaker.endpoint
         outcome = programs.instrument(
             "agent.py", **variables(endpoint, protocol, trouble), OTEL_TRACES_EXPORTER="otlp,pocketflow_file"
         )

@@ -23,6 +23,10 @@ LONGEST_REASON: Final = 160
 """In characters: a proxy may answer with a whole web page."""
 
 
+_NO_CONNECTION: Final = ("failed to connect", "errors resolving", "DNS resolution failed")
+"""How gRPC's details of an UNAVAILABLE begin where there is no server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why an export failed."""
@@ -70,10 +74,12 @@ class _Listener(logging.Filter):
 
 
 def _tells_of_no_connection(record: logging.LogRecord) -> bool:
-    return any(
-        isinstance(argument, BaseException) or getattr(argument, "name", None) == "UNAVAILABLE"
-        for argument in _arguments(record)
-    )
+    arguments = _arguments(record)
+    if any(isinstance(argument, BaseException) for argument in arguments):
+        return True
+    # A server that is there can be UNAVAILABLE too.
+    unavailable = any(getattr(argument, "name", None) == "UNAVAILABLE" for argument in arguments)
+    return unavailable and str(arguments[-1]).startswith(_NO_CONNECTION)
 
 
 _listener: Final = _Listener()
@@ -175,8 +181,7 @@ def _of_answer(arguments: tuple[object, ...], timeout_seconds: float) -> Failure
         if name == "DEADLINE_EXCEEDED":
             return Failure(no_answer(timeout_seconds))
         if isinstance(name, str):
-            details = str(arguments[-1]).rsplit(": ", 1)[-1]
-            return Failure(brief(f"{name}: {details}"), unsupported=name == "UNIMPLEMENTED")
+            return Failure(brief(f"{name}: {_of_details(str(arguments[-1]))}"), unsupported=name == "UNIMPLEMENTED")
         if isinstance(argument, int) and 100 <= argument < 600:  # noqa: PLR2004 - HTTP's range
             return Failure(brief(f"HTTP {argument} {arguments[-1]}"), unsupported=argument in (404, 405))
     match arguments:
@@ -184,6 +189,14 @@ def _of_answer(arguments: tuple[object, ...], timeout_seconds: float) -> Failure
         case (str() as reason, str(), float()):
             return Failure(brief(reason))
     return None
+
+
+def _of_details(details: str) -> str:
+    """Shortens gRPC's details: of a connection that failed, to the innermost cause."""
+    if not details.startswith(_NO_CONNECTION[0]):
+        return details
+    causes = [cause for cause in details.split(": ") if cause != "OK"]
+    return next((cause for cause in causes if "handshake" in cause.lower()), causes[-1])
 
 
 def reason_of(error: BaseException, timeout_seconds: float) -> str:

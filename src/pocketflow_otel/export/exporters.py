@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import weakref
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.export import answers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import requests
     from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace.export import SpanExporter
+
+_VERBOSITY: Final = "GRPC_VERBOSITY"
 
 
 def spans_over_http(endpoint: str | None = None) -> SpanExporter:
@@ -40,7 +45,8 @@ def logs_over_http() -> LogRecordExporter:
 
 def spans_over_grpc(endpoint: str | None = None) -> SpanExporter:
     """An exporter of spans, set up by the standard variables; an endpoint given here goes before theirs."""
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    with _at_its_usual_verbosity():
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
     class SpansOverGrpc(_Listening, OTLPSpanExporter):
         pass
@@ -50,7 +56,8 @@ def spans_over_grpc(endpoint: str | None = None) -> SpanExporter:
 
 def metrics_over_grpc() -> MetricExporter:
     """An exporter of metrics, set up by the standard variables."""
-    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+    with _at_its_usual_verbosity():
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
     class MetricsOverGrpc(_Listening, OTLPMetricExporter):
         pass
@@ -60,7 +67,8 @@ def metrics_over_grpc() -> MetricExporter:
 
 def logs_over_grpc() -> LogRecordExporter:
     """An exporter of log records, set up by the standard variables."""
-    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+    with _at_its_usual_verbosity():
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 
     class LogsOverGrpc(_Listening, OTLPLogExporter):
         pass
@@ -101,6 +109,22 @@ def _connect_anew(session: requests.Session) -> None:
     """Leaves the connections to the parent: two processes that speak on one would get each other's answers."""
     for prefix, adapter in list(session.adapters.items()):
         session.mount(prefix, copy.copy(adapter))
+
+
+@contextlib.contextmanager
+def _at_its_usual_verbosity() -> Iterator[None]:
+    """Lets gRPC's core be loaded with the verbosity that it documents as its default.
+
+    Left alone it writes more to stderr: of handshakes that failed, of forks. The program sees nothing of the variable.
+    """
+    if _VERBOSITY in os.environ:
+        yield
+        return
+    os.environ[_VERBOSITY] = "ERROR"
+    try:
+        yield
+    finally:
+        del os.environ[_VERBOSITY]
 
 
 class _Listening:
