@@ -1,7 +1,8 @@
-"""Exported files are what real tools make of the same trace, and what they take: Jaeger."""
+"""Exported files and a real Jaeger: the same trace as it answers itself, and uploads as its pages make them."""
 
 import json
 import secrets
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,11 +13,14 @@ from hypothesis import HealthCheck, given, settings
 
 from backends.jaeger import Jaeger
 from backends.servers import wait_until
-from e2e.processes import Programs
+from e2e.processes import SCRIPTS, Programs
 from pocketflow_otel.traces.formats import Format, render
-from pocketflow_otel.traces.formats.saved import read_saved
+from pocketflow_otel.traces.reader import read_trace
 from traces.formats.documents import documents, saved
 
+NAMES = ("agent_with_tools", "map_reduce", "nested_flows", "async_parallel")
+EACH = pytest.mark.parametrize("name", NAMES)
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 JSON = "application/json"
 
 
@@ -117,3 +121,67 @@ def test_jaeger_export_is_what_jaeger_answers(the_jaeger, document):
     post(f"http://{the_jaeger.http}/v1/traces", one.source)
     (trace,) = one.traces
     assert exported(render(Format.JAEGER, [one])) == of_jaeger(the_jaeger, trace.trace_id, len(trace.spans))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Trace files of examples, by their names."""
+    found = {}
+    for name in NAMES:
+        programs = Programs(tmp_path_factory.mktemp(name))
+        assert programs.run("--quiet", str(EXAMPLES / f"{name}.py")).status == 0
+        (found[name],) = programs.traces.glob("*.jsonl")
+    return found
+
+
+def exported_by_command(file: Path, form: str) -> str:
+    command = [SCRIPTS / "pocketflow-otel", "export", file, "--format", form]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert outcome.stderr == ""
+    return outcome.stdout
+
+
+@EACH
+def test_jaeger_export_of_an_example_is_what_jaeger_answers(the_jaeger, files, name):
+    trace = read_trace(files[name])
+    for line in files[name].read_bytes().splitlines():
+        post(f"http://{the_jaeger.http}/v1/traces", line)
+    found = of_jaeger(the_jaeger, trace.trace_id, len(trace.spans))
+    assert exported(exported_by_command(files[name], "jaeger")) == found
+
+
+def uploaded(the_jaeger: Jaeger, content: str) -> dict[str, Any]:
+    """What Jaeger's pages show of an uploaded file.
+
+    They do what `readJsonFile` does, in packages/jaeger-ui/src/utils/readJsonFile.tsx of jaegertracing/jaeger-ui: what
+    is one JSON document is taken as it is, lines are merged, and OTLP is translated by Jaeger.
+    """
+    try:
+        document = json.loads(content)
+    except ValueError:
+        lines = [json.loads(line) for line in content.split("\n") if line.strip()]
+        document = {"resourceSpans": [spans for line in lines for spans in line["resourceSpans"]]}
+    if "resourceSpans" in document:
+        document = json.loads(post(f"{the_jaeger.query}/api/transform", json.dumps(document).encode()))
+    (trace,) = document["data"]
+    return comparable(trace)
+
+
+@EACH
+def test_uploads_show_the_same_whether_unchanged_or_exported(the_jaeger, files, name):
+    unchanged = uploaded(the_jaeger, files[name].read_text(encoding="utf-8"))
+    assert len(unchanged["spans"]) == len(read_trace(files[name]).spans)
+    assert uploaded(the_jaeger, exported_by_command(files[name], "otlp")) == unchanged
+    assert uploaded(the_jaeger, exported_by_command(files[name], "jaeger")) == unchanged
+
+
+@EACH
+def test_otlp_export_is_stored_whole_in_one_request(the_jaeger, files, name):
+    trace = read_trace(files[name])
+    new = secrets.token_hex(16)
+    post(
+        f"http://{the_jaeger.http}/v1/traces",
+        exported_by_command(files[name], "otlp").replace(trace.trace_id, new).encode(),
+    )
+    stored = the_jaeger.spans(new, len(trace.spans))
+    assert {span.span_id: span.attributes for span in stored} == {span.span_id: span.attributes for span in trace.spans}

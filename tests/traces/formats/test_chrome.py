@@ -5,13 +5,14 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketflow_otel.traces.formats import chrome
 from pocketflow_otel.traces.formats.unfinished import last_moment
 from pocketflow_otel.traces.model import Event, Status, StatusCode, Trace
-from traces.formats.trees import FIRST_NS, span, trace, traces
+from traces.formats.trees import FIRST_NS, span, times, trace, traces
 
 TraceEvent = dict[str, Any]
 OTHER = "1" * 32
@@ -61,24 +62,36 @@ def test_nothing_is_lost_and_times_are_kept_to_the_nanosecond(some):
 
 @settings(max_examples=500)
 @given(st.lists(traces(), min_size=1, max_size=2))
-def test_on_every_track_spans_nest(some):
+def test_on_every_track_spans_nest_and_no_two_begin_or_end_at_once(some):
     some = [Trace(identity, one.spans) for identity, one in zip([OTHER, "2" * 32], some, strict=False)]
-    open_until: defaultdict[int, list[float]] = defaultdict(list)
+    around: defaultdict[int, list[float]] = defaultdict(list)
+    last: dict[int, float] = {}
     processes: dict[int, int] = {}
     for event in spans_of(exported(*some)):
-        assert processes.setdefault(event["tid"], event["pid"]) == event["pid"]
-        around = open_until[event["tid"]]
-        while around and around[-1] <= event["ts"]:
-            around.pop()
-        # Readers add up what is written.
-        end = event["ts"] + event["dur"] if "dur" in event else math.inf
-        assert not around or end <= around[-1] or event["ph"] == "B"
-        around.append(end)
+        track, start = event["tid"], event["ts"]
+        assert processes.setdefault(track, event["pid"]) == event["pid"]
+        # As readers add it up.
+        end = start + event["dur"] if "dur" in event else math.inf
+        while around[track] and around[track][-1] < start:
+            last[track] = around[track].pop()
+        assert last.get(track, -1) < start < end
+        assert not around[track] or end < around[track][-1] or event["ph"] == "B"
+        last[track] = start
+        around[track].append(end)
+
+
+@given(times.filter(bool), times)
+def test_times_are_exact_also_where_what_is_less_than_a_nanosecond_is_cut_off(start, length):
+    _, event = spans_of(exported(trace(span(1, 0, 0), span(2, start, start + length))))
+    assert (int(event["ts"] * 1000), int(event["dur"] * 1000)) == (start, length)
 
 
 def test_times_count_from_the_first_span():
     document = exported(trace(span(1, 1_000, 9_123), span(2, 2_001, 4_251, parent=1)))
-    assert [(event["ts"], event["dur"]) for event in spans_of(document)] == [(0.0, 8.123), (1.001, 2.25)]
+    assert [(event["ts"], event["dur"]) for event in spans_of(document)] == [
+        (0.0, pytest.approx(8.123)),
+        (pytest.approx(1.001), pytest.approx(2.25)),
+    ]
     assert document["otherData"]["startTimeUnixNano"] == str(FIRST_NS + 1_000)
     assert document["displayTimeUnit"] == "ns"
 
@@ -117,7 +130,7 @@ def test_traces_side_by_side_are_told_apart_by_their_ids():
     document = exported(trace(span(1, 0, 9, name="flow")), other)
     names = [event["args"]["name"] for event in document["traceEvents"] if event["name"] == "process_name"]
     assert names == ["unknown service (0af76519)", "unknown service (11111111)"]
-    assert [event["ts"] for event in spans_of(document)] == [0.0, 0.05]
+    assert [event["ts"] for event in spans_of(document)] == [0.0, pytest.approx(0.05)]
 
 
 def test_unfinished_span_begins_and_does_not_end():

@@ -1,4 +1,4 @@
-"""Traces as random trees of spans: one after the other, side by side, overlapping, outliving, unfinished, in circles."""
+"""Traces as random trees of spans: in sequence, side by side, overlapping, outliving, unfinished, in circles."""
 
 from hypothesis import strategies as st
 

@@ -46,10 +46,11 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Spans that nest, those around others first."""
+    """Spans that nest."""
 
     name: str
-    spans: list[Placed]
+    spans: list[tuple[Placed, int]]
+    """Those around others first, each with the number of spans around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class _Layout:
             if placed.span.span_id in self._left:
                 tracks[placed.process] += self._tracks([placed])
         for laid in tracks.values():
-            yield Process(_service(laid[0].spans[0].span) + self._suffix, laid)
+            yield Process(_service(laid[0].spans[0][0].span) + self._suffix, laid)
 
     def _parent_around(self, placed: Placed) -> Placed | None:
         parent = self._by_id.get(placed.span.parent_span_id or "")
@@ -110,15 +111,15 @@ class _Layout:
 
     def _fill(self, track: Track, outermost: Sequence[Placed]) -> Iterator[tuple[str, list[Placed]]]:
         """Puts spans on a track with all that is inside them, but for branches, which it yields."""
-        waiting = list(reversed(outermost))
+        waiting = [(placed, 0) for placed in reversed(outermost)]
         while waiting:
-            placed = waiting.pop()
+            placed, depth = waiting.pop()
             if placed.span.span_id not in self._left:
                 continue
             self._left.remove(placed.span.span_id)
-            track.spans.append(placed)
+            track.spans.append((placed, depth))
             in_sequence, branches = _apart(self._inside[placed.span.span_id])
-            waiting += reversed(in_sequence)
+            waiting += ((inner, depth + 1) for inner in reversed(in_sequence))
             yield from ((_label(branch, placed), [branch]) for branch in branches if branch.span.span_id in self._left)
 
 
