@@ -74,6 +74,7 @@ def test_counts_of_tokens_pass(keeping, the_jaeger):
     assert arrived == {name: list(value) if isinstance(value, tuple) else value for name, value in COUNTS.items()}
 
 
+# Attribute, value, and what arrives if it is something else.
 MASKED = {
     "in a text": ("pocketflow.stdout", f"Using {KEY} now", "Using **** now"),
     "in JSON": ("input.value", '{"user":"bob","api_key":"hush-hush"}', '{"user":"bob","api_key":"****"}'),
@@ -85,8 +86,10 @@ MASKED = {
     "by its attribute": ("pocketflow.store.value.api_key", '"hush"', "****"),
     "a number, by its attribute": ("login.pin", 4711, "****"),
     "by the name of a header": ("http.request.header.authorization", ("Basic aHVzaA==",), "****"),
-    "not the type and size of one": ("pocketflow.store.shape.api_key", "str[51]", "str[51]"),
-    "not a policy": ("password_policy", "8 letters", "8 letters"),
+    "not the type and size of one": ("pocketflow.store.shape.api_key", "str[51]", None),
+    "a token in JSON": ("input.value", '{"token": "ecb6e2feccaea3f9641a09"}', '{"token": "****"}'),
+    "not a count in a text": ("pocketflow.stdout", "token: 914, tokens=12, total_tokens: 3", None),
+    "not a policy": ("password_policy", "8 letters", None),
 }
 
 
@@ -94,7 +97,9 @@ def test_secrets_are_masked_and_nothing_else(keeping, the_jaeger):
     others = {"pocketflow.action": "search", "pocketflow.store.keys": 3, "gen_ai.usage.input_tokens": 5}
     sent = {case: {**others, name: value} for case, (name, value, _) in MASKED.items()}
     arrived = all_through(keeping, the_jaeger, sent)
-    assert arrived == {case: {**others, name: value} for case, (name, _, value) in MASKED.items()}
+    assert arrived == {
+        case: {**others, name: value if masked is None else masked} for case, (name, value, masked) in MASKED.items()
+    }
 
 
 def test_secrets_are_masked_in_events_statuses_and_resources(keeping, the_jaeger):
