@@ -109,9 +109,8 @@ class Told:
         stdout, stderr = self.process.communicate(timeout=120)
         seconds = time.monotonic() - began
         traces = {trace.trace_id: len(trace.spans) for trace in self.programs.read()}
-        return Ended(
-            self._stdout + stdout, self._stderr + stderr, self.process.returncode, seconds, traces, self._lost()
-        )
+        lost = self._lost() if self.way in OURS else {}
+        return Ended(self._stdout + stdout, self._stderr + stderr, self.process.returncode, seconds, traces, lost)
 
     def _lost(self) -> dict[str, tuple[str, int]]:
         doctor = subprocess.run(
