@@ -6,6 +6,7 @@ These backends take long to start. So this is done once in a test run, and the t
 import fcntl
 import pickle
 import shlex
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Observed:
         file: A trace file that was sent to it afterwards.
         file_stored: What it stored of that.
         sessions: The ids of a session's traces, by the session's id.
+        found: The ids of the spans that are found by the filters on its documentation page.
         shown: What a browser shows of the traces of programs that ran with content, by the program's name.
         commands: The blocks of its documentation page, but for the first, which started it.
     """
@@ -72,6 +74,7 @@ class Observed:
     file: Trace
     file_stored: StoredTrace
     sessions: dict[str, set[str]]
+    found: dict[str, set[str]]
     shown: dict[str, str]
     commands: list[Command]
 
@@ -89,11 +92,12 @@ def once(place: Path, name: str, make: Callable[[Path], T]) -> T:
         name: What it is called.
         make: Makes it, in a directory of its own.
     """
-    notes, directory = place / f"{name}.notes", place / name
+    notes = place / f"{name}.notes"
     with (place / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not notes.exists():
-            directory.mkdir()
+            # Another process may have failed to make it.
+            directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=place))
             notes.write_bytes(pickle.dumps(make(directory)))
     made: T = pickle.loads(notes.read_bytes())
     return made
@@ -102,6 +106,12 @@ def once(place: Path, name: str, make: Callable[[Path], T]) -> T:
 def blocks(name: str) -> list[Block]:
     """The commands on a backend's page."""
     return [block for block in read_page(ROOT / f"docs/backends/{name}.md").blocks if block.kind == "sh"]
+
+
+def filters(name: str) -> list[str]:
+    """The conditions on spans' attributes on a backend's page."""
+    code = read_page(ROOT / f"docs/backends/{name}.md").inline_code
+    return [condition for condition in code if condition.startswith("attributes[")]
 
 
 def start_command(name: str, program: Path) -> list[str | Path]:
@@ -189,6 +199,7 @@ def observe_phoenix(directory: Path, programs: Mapping[str, Path]) -> Observed:
             written,
             file_stored,
             sessions,
+            {condition: backend.found(condition) for condition in filters("phoenix")},
             shown_of(backend, runs, "Output", programs["chromium"], directory),
             run_commands(
                 "phoenix",
@@ -220,6 +231,7 @@ def observe_mlflow(directory: Path, programs: Mapping[str, Path]) -> Observed:
             written,
             backend.trace(written.trace_id, len(written.spans)),
             {session: backend.session(session) for session in sessions if session is not None},
+            {},
             shown_of(backend, runs, "Outputs", programs["chromium"], directory),
             run_commands("mlflow", backend, {"localhost:5000": backend.http}, directory / "commands"),
         )

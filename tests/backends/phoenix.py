@@ -25,6 +25,12 @@ _TRACE = """query ($id: String!) {
   }
 }"""
 
+_FOUND = """query ($condition: String!) {
+  projects(first: 100) { edges { node { spans(first: 1000, filterCondition: $condition) { edges { node {
+    spanId
+  } } } } } }
+}"""
+
 
 @dataclass(frozen=True)
 class Phoenix:
@@ -62,6 +68,11 @@ class Phoenix:
         """The ids of the traces of each session."""
         found = self._all("default", "sessions")
         return {one["session_id"]: {trace["trace_id"] for trace in one["traces"]} for one in found}
+
+    def found(self, condition: str) -> set[str]:
+        """The ids of the spans for which a condition holds, as one types it into the page."""
+        projects = self._graphql(_FOUND, condition=condition)["projects"]["edges"]
+        return {span["node"]["spanId"] for project in projects for span in project["node"]["spans"]["edges"]}
 
     def trace(self, trace_id: str, count: int) -> StoredTrace:
         """A trace of the default project, once it has so many spans."""

@@ -70,6 +70,13 @@ def test_runs_of_a_session_are_together(in_phoenix: Observed):
     assert {(in_phoenix.stored[run].session, in_phoenix.stored[run].user) for run in runs} == {(SESSION, USER)}
 
 
+def test_spans_can_be_filtered_by_attributes(in_phoenix: Observed):
+    sent = [*in_phoenix.file.spans, *(span for run in in_phoenix.runs for trace in run.traces for span in trace.spans)]
+    chose = {span.span_id for span in sent if span.attributes.get("pocketflow.action") == "search"}
+    assert in_phoenix.found == {"attributes['pocketflow']['action'] == 'search'": chose}
+    assert len(chose) == 8
+
+
 def test_a_trace_file_arrives_by_way_of_the_collector(in_phoenix: Observed):
     sent, stored = in_phoenix.file, in_phoenix.file_stored
     assert stored_told(stored, sent, as_stored) == told(sent, as_stored)
