@@ -166,6 +166,27 @@ def test_what_stands_around_a_place_that_is_no_otlp_is_sent(shell):
     ]
 
 
+def test_a_trace_of_which_no_span_has_ended_is_told(shell):
+    entry = {"traceId": TRACE, "spanId": "1" * 16, "parentSpanId": "", "name": "open"}
+    entry |= {"startTimeUnixNano": "1", "attributes": {}}
+    shell.write(f"traces/{TRACE}.1.open", json.dumps(entry) + "\n")
+    with over_http() as server:
+        outcome = shell.pocketflow_otel("send", "last", "--trace-dir", "traces", "--endpoint", server.endpoint)
+    assert (outcome.status, server.requests) == (0, [])
+    assert outcome.stderr.splitlines()[1:] == [
+        "  no span that has ended was found",
+        "  left out: 1 span that is still open",
+    ]
+
+
+def test_a_file_without_spans_is_told(shell):
+    file = shell.write("empty.jsonl", "{}\n")
+    with over_http() as server:
+        outcome = shell.pocketflow_otel("send", str(file), "--endpoint", server.endpoint)
+    assert (outcome.status, server.requests) == (0, [])
+    assert outcome.stderr.splitlines()[1:] == ["  no span that has ended was found"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -4,6 +4,7 @@ import base64
 import gzip
 import http.server
 import json
+import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -106,11 +107,12 @@ def parse_json(body: bytes) -> ExportTraceServiceRequest:
 
 
 @contextmanager
-def over_http(reply: Callable[[int], Reply] = lambda _: Reply()) -> Iterator[Server]:
+def over_http(reply: Callable[[int], Reply] = lambda _: Reply(), tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Runs a server over HTTP.
 
     Args:
         reply: Gives the answer to the request of a number, from 0.
+        tls: For HTTPS.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -136,7 +138,11 @@ def over_http(reply: Callable[[int], Reply] = lambda _: Reply()) -> Iterator[Ser
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         listening.daemon_threads = True
-        server = Server(f"http://127.0.0.1:{listening.server_port}", HTTP)
+        # A client that goes away in the middle of a handshake is no failure of the test.
+        listening.handle_error = lambda *_: None
+        if tls is not None:
+            listening.socket = tls.wrap_socket(listening.socket, server_side=True)
+        server = Server(f"http{'s' if tls else ''}://127.0.0.1:{listening.server_port}", HTTP)
         thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -136,6 +136,8 @@ def _summarise(tally: Tally, where: Destination) -> None:
 
 
 def _details(tally: Tally) -> Iterator[str]:
+    if not tally.read and not tally.unreadable:
+        yield "no span that has ended was found"
     yield from (f"{count:,} refused: {reason}" for reason, count in tally.refused_for.most_common())
     yield from (f"{count:,} not sent: {reason}" for reason, count in tally.not_sent_for.most_common())
     yield from (f"the server says: {message}" for message in tally.warnings)

@@ -53,6 +53,8 @@ class Destination:
     def connect(self) -> Transport:
         """Makes what carries requests there."""
         if self.protocol == GRPC:
+            # Its core logs each failed handshake on stderr, and we tell by ourselves.
+            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
             from pocketflow_otel.sending.over_grpc import GrpcTransport
 
             return GrpcTransport(self)

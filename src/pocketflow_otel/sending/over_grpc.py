@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from pocketflow_otel.export.background import no_answer
-from pocketflow_otel.sending.answers import Refused, TooLarge, TryAgain, accepted, line, speaks_of_size
+from pocketflow_otel.sending.answers import Refused, TooLarge, TryAgain, Unreachable, accepted, line, speaks_of_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,8 @@ _TRANSIENT: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT
 # Servers bound the size of requests with either.
 _OF_SIZE: Final = frozenset({"RESOURCE_EXHAUSTED", "OUT_OF_RANGE"})
 _COMPRESSIONS: Final = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
+_NO_CONNECTION: Final = "failed to connect to all addresses; last error: "
+_NO_TRUST: Final = "Tls handshake failed"
 # gRPC would wait up to two minutes before it connects again, and fail all calls until then; we wait by ourselves.
 _RECONNECT_MILLISECONDS: Final = 250
 
@@ -71,7 +73,9 @@ class GrpcTransport:
         code, details = error.code().name, error.details() or ""
         if code == "DEADLINE_EXCEEDED":
             return TryAgain(no_answer(self._timeout_seconds))
-        reason = line(f"{code}: {details}".rstrip(": "))
+        reason = line(f"{code}: {details.removeprefix(_NO_CONNECTION)}".rstrip(": "))
+        if _NO_TRUST in details:
+            return Unreachable(reason)
         retry_info = next(_retry_infos(error), None)
         if code in _OF_SIZE and retry_info is None and speaks_of_size(details):
             return TooLarge(reason)

@@ -48,10 +48,11 @@ class HttpTransport:
         self._destination = destination
         self._is_json = destination.protocol == HTTP_JSON
         self._session = requests.Session()
-        self._session.verify = str(destination.certificate) if destination.certificate else True
+        # Given with each request: the session's own would stand back behind REQUESTS_CA_BUNDLE.
+        self._verify: bool | str = str(destination.certificate) if destination.certificate else True
         if destination.client_certificate:
-            files = (destination.client_certificate, destination.client_key)
-            self._session.cert = tuple(map(str, files)) if destination.client_key else str(files[0])  # type: ignore[assignment]
+            certificate, key = destination.client_certificate, destination.client_key
+            self._session.cert = (str(certificate), str(key)) if key else str(certificate)
         self._session.headers.update(destination.headers)
         self._session.headers["content-type"] = "application/json" if self._is_json else "application/x-protobuf"
         if destination.compression in _COMPRESSIONS:
@@ -69,6 +70,7 @@ class HttpTransport:
                 self._destination.url,
                 compress(body) if compress else body,
                 timeout=seconds,
+                verify=self._verify,
                 stream=True,
                 allow_redirects=False,
             ) as response:
