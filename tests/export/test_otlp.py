@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+from backends.servers import wait_until
 from pocketflow_otel.export import attempt, otlp, otlp_variables, problems
 from pocketflow_otel.export.background import QUEUE_ITEMS, Background, Limits
 
@@ -193,6 +194,26 @@ def test_a_receiver_out_of_reach_is_given_up_when_the_program_ends(make, monkeyp
 
     assert given_up == [None]
     assert failure.reason.endswith("Connection refused")
+
+
+@pytest.mark.parametrize("make", [GrpcExporter, HttpExporter])
+def test_an_exporter_that_waits_to_try_again_is_stopped_when_the_program_ends(make, monkeypatch):
+    monkeypatch.setattr(attempt, "_ending", threading.Event())
+    exporter = make(endpoint=NOWHERE, timeout=60)
+    attempt.listen_to(exporter)
+    failures = []
+    sending = threading.Thread(
+        target=lambda: failures.append(attempt.attempt(lambda: exporter.export([]), 60, exporter.shutdown))
+    )
+    sending.start()
+    wait_until(lambda: [call for call in attempt._under_way if call.records])
+    (call,) = attempt._under_way
+
+    attempt.program_ends()
+
+    sending.join(30)
+    assert [record.getMessage().split()[0] for record in call.records] == ["Transient", "Shutdown"]
+    assert [failure.reason.rpartition(": ")[2] for failure in failures] == ["Connection refused"]
 
 
 def test_exporters_of_the_program_s_own_are_heard_as_before(caplog):

@@ -50,26 +50,52 @@ def program_ends() -> None:
     is busy, is still asked again.
     """
     _ending.set()
+    for call in list(_under_way):
+        call.give_up_if_pointless()
 
 
-class _Heard(threading.local):
-    records: list[logging.LogRecord] | None = None
-    give_up: Callable[[], object] | None = None
+class _Call:
+    """A call of an exporter, and what it has logged.
+
+    Args:
+        give_up: Makes the exporter stop trying again.
+    """
+
+    def __init__(self, give_up: Callable[[], object] | None) -> None:
+        self.records: list[logging.LogRecord] = []
+        self._give_up = [give_up] if give_up else []
+        self._unreachable = False
+
+    def hear(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        self._unreachable = _tells_of_no_connection(record)
+        if _ending.is_set():
+            self.give_up_if_pointless()
+
+    def give_up_if_pointless(self) -> None:
+        if self._unreachable:
+            # Two threads may come here at the same time, and once is enough.
+            with contextlib.suppress(IndexError):
+                self._give_up.pop()()
+
+
+_under_way: Final[set[_Call]] = set()
+
+
+class _Current(threading.local):
+    call: _Call | None = None
 
 
 class _Listener(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
-        self.heard = _Heard()
+        self.current = _Current()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if self.heard.records is None or record.levelno < logging.WARNING:
+        call = self.current.call
+        if call is None or record.levelno < logging.WARNING:
             return True
-        self.heard.records.append(record)
-        give_up = self.heard.give_up
-        if give_up is not None and _ending.is_set() and _tells_of_no_connection(record):
-            self.heard.give_up = None
-            give_up()
+        call.hear(record)
         return False
 
 
@@ -87,14 +113,15 @@ _listener: Final = _Listener()
 
 @contextlib.contextmanager
 def _listening(give_up: Callable[[], object] | None) -> Iterator[list[logging.LogRecord]]:
-    heard = _listener.heard
-    outer = heard.records, heard.give_up
-    records: list[logging.LogRecord] = []
-    heard.records, heard.give_up = records, give_up
+    current = _listener.current
+    outer, current.call = current.call, _Call(give_up)
+    call = current.call
+    _under_way.add(call)
     try:
-        yield records
+        yield call.records
     finally:
-        heard.records, heard.give_up = outer
+        _under_way.discard(call)
+        current.call = outer
 
 
 def listen_to(exporter: object) -> None:
