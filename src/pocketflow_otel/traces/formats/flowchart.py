@@ -6,6 +6,7 @@ what they called.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 from collections import Counter
@@ -160,11 +161,12 @@ class _Drawing:
         if operation == semconv.SPAN_NODE and place.visits is not None:
             box = self._visit(span, place, Kind.NODE)
             return _Place(place.around, node=box, caller=box)
-        if semconv.BATCH_INDEX in told or semconv.ATTEMPT_NUMBER in told:
-            return self._part(span, place)
-        if place.node is not None or place.visits is not None:
+        if place.node is not None:
             # What a node does inside is not drawn, unless it runs a flow.
+            place.node.add_retries(span)
             return place
+        if place.visits is not None:
+            return self._run(place.around) if semconv.BATCH_INDEX in told else place
         box = place.around.at((place.caller, span.name), Kind.OPERATION, span.name)
         self._call(span, place, box)
         return replace(place, caller=box)
@@ -176,17 +178,13 @@ class _Drawing:
             name = str(span.attributes.get(semconv.WORKFLOW_NAME, span.name))
             box = place.around.at((place.caller, Kind.FLOW, name), Kind.FLOW, name)
             self._call(span, place, box)
-        _plan(box, _graph(span.attributes.get(semconv.FLOW_GRAPH)))
+        # A graph that was cut on its way here, or is of another make, tells what could be read of it.
+        with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
+            _plan(box, json.loads(span.attributes.get(semconv.FLOW_GRAPH, "{}")))
         return self._run(box)
 
-    def _part(self, span: Span, place: _Place) -> _Place:
-        """An iteration is a run of its flow; an item or an attempt is a part of its node's visit."""
-        if place.node is not None:
-            place.node.add_retries(span)
-            return place
-        return self._run(place.around) if place.visits is not None else place
-
     def _run(self, flow: Box) -> _Place:
+        """Where the visits of a run of a flow are met; of a batch flow each iteration is one."""
         visits: list[Span] = []
         self._runs.append((flow, visits))
         return _Place(flow, visits)
@@ -228,15 +226,6 @@ def _plan(flow: Box, graph: Mapping[str, Any]) -> None:
     for edge in graph.get("edges", ()):
         if edge["to"] is not None:
             flow.possible[Arrow(edge["from"], edge["action"], edge["to"])] = None
-
-
-def _graph(told: Any) -> Mapping[str, Any]:
-    """Reads a flow's graph; one that was cut on its way here tells nothing."""
-    try:
-        graph = json.loads(told)
-    except (TypeError, ValueError):
-        return {}
-    return graph if isinstance(graph, dict) else {}
 
 
 def _node_id(span: Span) -> str:
