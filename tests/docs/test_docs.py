@@ -13,6 +13,8 @@ import opentelemetry.instrumentation.environment_variables as instrumentation_va
 import opentelemetry.sdk.environment_variables as sdk_variables
 import pytest
 import typer.main
+import yaml
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from docs import console, options_table, picture, receiver, workspace
 from docs.pages import ROOT, Block, Page, read_page, read_pages
@@ -37,7 +39,14 @@ TROUBLE = re.compile(
 )
 SENDS = re.compile(r"jaeger|otlp|OTLP|4318")
 # What is run to see these files at work; all others are run as they are, or by a block of their page.
-HARNESSES = {"gunicorn.conf.py": "\npost_fork(None, None)\nimport my_program\n"}
+HARNESSES = {
+    "gunicorn.conf.py": "\npost_fork(None, None)\nimport my_program\n",
+    "tasks.py": "\nset_up()\nask()\nsend_rest()\n",
+    # Frozen once it has returned.
+    "handler.py": "\nhandler({}, None)\nimport os\nos._exit(0)\n",
+    "web.py": "\nfrom fastapi.testclient import TestClient\nwith TestClient(app) as client:\n    client.post('/ask')\n",
+}
+MANIFEST = "deployment.yaml"
 
 
 def commands(script: str) -> list[str]:
@@ -151,7 +160,7 @@ def test_picture_of_the_demo_is_what_it_prints(place: Workspace):
     assert console.masked(shown) == console.masked(f"$ {picture.COMMAND}\n{real}".rstrip("\n"))
 
 
-@each(of_kind("yaml"))
+@each([block for block in of_kind("yaml") if block.file_name != MANIFEST])
 def test_configuration_file_takes_effect(block: Block, place: Workspace, attempt: Callable[[Block, str], Outcome]):
     run = Block(block.page, block.line, "sh", "")
     attempt(run, f"OTEL_CONFIG_FILE={block.file_name} opentelemetry-instrument python my_program.py")
@@ -159,6 +168,30 @@ def test_configuration_file_takes_effect(block: Block, place: Workspace, attempt
     written = trace.read_text(encoding="utf-8")
     assert '"service.name","value":{"stringValue":"my-agent"}' in written
     assert '"pocketflow.store.value.question"' in written
+
+
+def test_manifest_starts_a_program_that_tells_its_pod(place: Workspace, received: Receiver):
+    block = next(block for block in BLOCKS if block.file_name == MANIFEST)
+    (container,) = yaml.safe_load(block.text)["spec"]["template"]["spec"]["containers"]
+    fields = {"metadata.name": "my-agent-7d4f", "metadata.namespace": "agents", "status.hostIP": "127.0.0.1"}
+    environ: dict[str, str] = {}
+    for variable in container["env"]:
+        value = variable.get("value") or fields[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+        environ[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda match: environ[match[1]], value)
+    assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+    place.environ |= environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{received.address}"}
+
+    outcome = place.shell(shlex.join(container["command"]))
+
+    assert (outcome.status, outcome.stderr) == (0, "")
+    request = ExportTraceServiceRequest.FromString(received.spans[0])
+    told = {attribute.key: attribute.value.string_value for attribute in request.resource_spans[0].resource.attributes}
+    assert told.items() >= {
+        ("service.name", "my-agent"),
+        ("service.version", "1.0"),
+        ("k8s.pod.name", "my-agent-7d4f"),
+        ("k8s.namespace.name", "agents"),
+    }
 
 
 @each(of_kind("toml"))
