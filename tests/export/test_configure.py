@@ -356,6 +356,44 @@ def test_a_forked_child_leaves_the_end_to_its_parent(program, collector):
     assert len(collector.spans()) == 2
 
 
+@pytest.mark.parametrize("end", ["sys.exit(0)", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_a_forked_child_sends_what_it_has_at_its_end(program, collector, end):
+    child = f"\nimport os, signal, sys\nif os.fork() == 0:\n    flow()\n    {end}\nos.wait()\n"
+
+    done = program(
+        START + "pocketflow_otel.configure(exporters=['otlp'])" + FLOW + child,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    spans = [span for span, _ in collector.spans()]
+    assert [span.name for span in spans] == ["invoke_node Ask", "invoke_workflow Flow"] * 2
+    assert len({span.span_id for span in spans}) == 4
+
+
+def test_what_a_forked_child_lost_is_kept_with_its_parent_s(program):
+    child = "\nimport os, sys\nif os.fork() == 0:\n    flow()\n    sys.exit(0)\nos.wait()\nflow()\n"
+
+    program(
+        START + "pocketflow_otel.configure(exporters=['otlp'])" + FLOW + child,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1/v1",
+        OTEL_EXPORTER_OTLP_TIMEOUT="5",
+    )
+
+    kept = json.loads((program.state / "last-run.json").read_text())
+    assert kept["problems"]["OTLP to http://127.0.0.1:1"]["dropped"] == 6
+
+
+def test_a_termination_is_remembered_too(program):
+    text = START + "pocketflow_otel.configure(exporters=['otlp'])" + FLOW + TERMINATED.format(before="")
+
+    program(text, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="5")
+
+    kept = json.loads((program.state / "last-run.json").read_text())
+    assert kept["problems"]["OTLP to http://127.0.0.1:1"]["dropped"] == 2
+
+
 TERMINATED = """
 import os, signal
 {before}
