@@ -37,7 +37,7 @@ WITH_BACKENDS = "docs/backends/"
 TROUBLE = re.compile(
     r"Traceback|your program goes on|untraced|ignored|unknown (option|exporter)|Skipping|Failed to export|not traced"
 )
-SENDS = re.compile(r"jaeger|otlp|OTLP|4318")
+SENDS = re.compile(r"(?<!--format )(?:jaeger|otlp)|OTLP|4318")
 # What is run to see these files at work; all others are run as they are, or by a block of their page.
 HARNESSES = {
     "gunicorn.conf.py": "\npost_fork(None, None)\nimport my_program\n",
