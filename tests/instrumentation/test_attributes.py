@@ -154,7 +154,8 @@ async def test_items_tell_their_index(cls: type) -> None:
     recording = await ran(cls())
     size = recording.attributes(f"invoke_node {cls.__name__}")["pocketflow.batch.size"]
     items = [dict(span.attributes or {}) for span in recording.named("item")]
-    assert items == [{"pocketflow.batch.index": index} for index in range(size)]
+    whose = {"gen_ai.node.name": cls.__name__, "openinference.span.kind": "CHAIN"}
+    assert items == [{**whose, "pocketflow.batch.index": index} for index in range(size)]
 
 
 FLOWS = {
@@ -205,7 +206,8 @@ async def test_a_nested_flow_is_node_and_flow(name: str) -> None:
 async def test_iterations_tell_their_index(name: str) -> None:
     recording = await ran(FLOWS[name][0](Ask()))
     iterations = [dict(span.attributes or {}) for span in recording.named("iteration")]
-    assert iterations == [{"pocketflow.batch.index": 0}, {"pocketflow.batch.index": 1}]
+    whose = {"gen_ai.workflow.name": name, "openinference.span.kind": "CHAIN"}
+    assert iterations == [{**whose, "pocketflow.batch.index": index} for index in range(2)]
 
 
 def test_a_base_node_is_a_plain_node() -> None:

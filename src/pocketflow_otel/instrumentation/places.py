@@ -23,6 +23,8 @@ class Place:
         is_plain: Whether no pattern speaks of it.
         span_name: The name of its spans.
         attributes: What is told of each of its visits at the start.
+        inside: What is told of the rounds, items and tries inside a visit: whose they are, and of which kind, without
+            which Phoenix and MLflow call them unknown and Langfuse's client drops them.
         metric_attributes: What its metrics are kept by.
         numbers: Numbers its visits, from 1, safely under threads.
         successors: Its successors by action; held, so that the identity by which it is known is given to no other.
@@ -31,8 +33,8 @@ class Place:
         visits: How often it was visited in this run of the flow.
     """
 
-    __slots__ = ("attributes", "is_plain", "level", "metric_attributes", "name", "numbers", "policy", "routes",
-                 "span_name", "successors", "visits")  # fmt: skip
+    __slots__ = ("attributes", "inside", "is_plain", "level", "metric_attributes", "name", "numbers", "policy",
+                 "routes", "span_name", "successors", "visits")  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +68,8 @@ class Place:
             self.metric_attributes[semconv.NODE_NAME] = name
             if flow_name is not None:
                 self.metric_attributes[semconv.WORKFLOW_NAME] = flow_name
+        own_name = semconv.WORKFLOW_NAME if info.is_flow else semconv.NODE_NAME
+        self.inside = {own_name: name, semconv.OPENINFERENCE_KIND: semconv.OPENINFERENCE_CHAIN}
         self.attributes[semconv.OPENINFERENCE_KIND] = semconv.OPENINFERENCE_CHAIN
         if info.kind and (is_node or info.kind != "flow"):
             self.attributes[semconv.NODE_KIND] = info.kind

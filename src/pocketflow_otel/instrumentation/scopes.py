@@ -288,7 +288,7 @@ class Orchestration(Scope):
         self.owner = owner
         self.previous: str | None = None
         if flow.info.is_batch_flow and not flow.is_transparent:
-            attributes: dict[str, Any] = {semconv.BATCH_INDEX: next(flow.item_numbers)}
+            attributes = {**flow.place.inside, semconv.BATCH_INDEX: next(flow.item_numbers)}
             self.start_span(semconv.SPAN_ITERATION, attributes, around)
             if self.recording:
                 content.remember(flow, params)

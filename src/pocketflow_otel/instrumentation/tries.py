@@ -12,6 +12,7 @@ from pocketflow_otel.instrumentation.scopes import Scope
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
+    from pocketflow_otel.instrumentation.places import Place
     from pocketflow_otel.instrumentation.tracing import Tracing
 
 MOST_RETRIES: Final = 2**63 - 1
@@ -22,13 +23,16 @@ class Trial(Scope):
     """What runs a node's ``exec``, once or several times: a visit of a plain node, or an item of a batch node.
 
     Attributes:
+        place: What is known of the node in its flow.
         max_retries: How often the node may try.
         waits: Whether it waits in between.
         attempts: How often it has tried.
         fallback: Whether ``exec_fallback`` gave the result.
     """
 
-    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "waits")
+    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "place", "waits")
+
+    place: Place
 
     def __init__(self, tracing: Tracing, parent: Scope | None) -> None:
         Scope.__init__(self, tracing, parent)
@@ -65,10 +69,12 @@ class Item(Trial):
     def __init__(self, visit: Any, around: Context) -> None:
         super().__init__(visit.tracing, visit)
         self.visit = visit
+        self.place = visit.place
         self.node = visit.node
         self.max_retries = visit.max_retries
         self.waits = visit.waits
-        self.start_span(semconv.SPAN_ITEM, {semconv.BATCH_INDEX: next(visit.item_numbers)}, around)
+        attributes = {**visit.place.inside, semconv.BATCH_INDEX: next(visit.item_numbers)}
+        self.start_span(semconv.SPAN_ITEM, attributes, around)
         self.enter(around)
 
     def finish(self, result: Any = None) -> None:
@@ -107,6 +113,7 @@ class Attempt(Scope):
         trial.forget_told()
         self._number = trial.attempts
         attributes: dict[str, Any] = {
+            **trial.place.inside,
             semconv.ATTEMPT_NUMBER: self._number,
             semconv.MAX_RETRIES: min(trial.max_retries, MOST_RETRIES),
         }

@@ -52,7 +52,7 @@ class Visit(Trial):
     keeps_ledger = True
     __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_started",
                  "_watch", "_watch_is_own", "attributes", "delta", "exec_alone", "in_exec", "info", "item_numbers",
-                 "items_failed", "orchestration", "overlapped", "place", "store")  # fmt: skip
+                 "items_failed", "orchestration", "overlapped", "store")  # fmt: skip
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
@@ -77,7 +77,7 @@ class Visit(Trial):
         if type(parent) is Orchestration:
             self.orchestration = parent
             places = parent.flow.places
-            self.place: Place = places.known.get(id(attributes.get("successors"))) or places.of(instance, attributes)
+            self.place = places.known.get(id(attributes.get("successors"))) or places.of(instance, attributes)
         else:
             self.place = Place.alone(tracing, info, instance, attributes)
         if info.is_batch or info.is_batch_flow:
