@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
     from pocketflow_otel.sending.destination import Destination
@@ -38,10 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def send(
-    trace: Annotated[
-        list[str],
-        typer.Argument(metavar="TRACE", help="last, last~2, the start of an id, a file, or - for standard input."),
-    ],
+    trace: TraceNames,
     *,
     endpoint: Annotated[
         str | None,
@@ -67,33 +66,18 @@ def send(
     retry_seconds: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long to ask a server again that cannot take spans now.")
     ] = DEFAULT_RETRY_SECONDS,
-    trace_dir: Annotated[
-        Path | None, typer.Option(metavar="DIRECTORY", help="Where last and ids are looked up.")
-    ] = None,
+    trace_dir: TraceDirectory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write the counts as one JSON object.")] = False,
 ) -> None:
     """Send saved traces to a backend, over OTLP."""
     from pocketflow_otel.sending import destination
 
-    files = _find(trace, trace_dir)
+    files = find_all(trace, trace_dir)
     try:
         where = destination.resolve(endpoint, protocol, header or (), timeout)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     raise typer.Exit(_send(files, where, retry_seconds, as_json=as_json))
-
-
-def _find(names: Sequence[str], trace_dir: Path | None) -> list[Path | BinaryIO]:
-    from pocketflow_otel.export import places
-    from pocketflow_otel.options import resolve
-    from pocketflow_otel.traces import naming
-
-    options, _ = resolve({"trace_dir": trace_dir})
-    directory = places.trace_dir(options.trace_dir)
-    try:
-        return [naming.find(name, directory) for name in names]
-    except naming.NoSuchTraceError as error:
-        raise typer.BadParameter(str(error), param_hint="TRACE") from None
 
 
 def _send(files: Sequence[Path | BinaryIO], where: Destination, retry_seconds: float, *, as_json: bool) -> int:
