@@ -61,3 +61,10 @@ def test_trace_in_two_files_is_one_trace():
 def test_traces_come_in_the_order_they_started():
     parts = [read_saved(io.BytesIO(line(start=5))), read_saved(io.BytesIO(line(SECOND, start=3)))]
     assert [trace.trace_id for trace in traces_of(parts)] == [SECOND, FIRST]
+
+
+def test_span_that_is_open_in_one_file_and_ended_in_another_has_ended():
+    parts = [read_saved(io.BytesIO(line(endTimeUnixNano=None))), read_saved(io.BytesIO(line()))]
+    for some in (parts, parts[::-1]):
+        (one,) = traces_of(some)
+        assert [span.end_ns for span in one.spans] == [9]
