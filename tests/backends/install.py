@@ -33,6 +33,7 @@ COLLECTOR = "0.158.0"
 JAEGER = "1.76.0"
 """The release that is also 2.13.0: the module's path has no ``/v2``, so its versions go by the older numbers."""
 TEMPO = "1.5.0"
+COMPOSE = "2.40.3"
 ROTEL = "0.0.1a15"
 PHOENIX = "20.26.1"
 MLFLOW = "3.17.2"
@@ -168,6 +169,13 @@ def module_sources(module: str, version: str, place: Path) -> Path:
     return sources
 
 
+def make_compose(place: Path) -> None:
+    """Builds Docker Compose, which needs no Docker to read files."""
+    sources = module_sources("github.com/docker/compose/v2", COMPOSE, place)
+    run("go", "build", "-mod=mod", "-o", place / "compose", "./cmd", cwd=sources, CGO_ENABLED="0")
+    shutil.rmtree(sources)
+
+
 def make_prometheus(place: Path) -> None:
     """Unpacks Debian's package, so that no service of it is started."""
     update_packages(place)
@@ -225,6 +233,7 @@ BACKENDS = {
         Backend("collector", COLLECTOR, "otelcol", make_collector, ("go",), (MANIFEST,)),
         Backend("jaeger", JAEGER, "jaeger", make_jaeger, ("go",)),
         Backend("tempo", TEMPO, "tempo", make_tempo, ("go",)),
+        Backend("compose", COMPOSE, "compose", make_compose, ("go",)),
         Backend("prometheus", "debian", "usr/bin/prometheus", make_prometheus, ("apt-get", "dpkg")),
         Backend("chromium", "debian", "/usr/bin/chromium", make_chromium, ("apt-get",)),
         Backend("rotel", ROTEL, "bin/python", make_rotel),

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import re
 import socket
 import subprocess
 import time
@@ -17,9 +16,11 @@ LONGEST_START_SECONDS = 120
 LONGEST_END_SECONDS = 20
 LONGEST_WAIT_SECONDS = 60
 _POLL_SECONDS = 0.02
-# Below the range that the system gives out by itself, and apart for each process of a test run.
-_WORKER = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
-_PORTS = itertools.cycle(range(21_000 + 1_000 * _WORKER, 22_000 + 1_000 * _WORKER))
+# Below the range that the system gives out by itself. Each process begins elsewhere: some servers take seconds until they
+# listen, and their port looks free meanwhile.
+_PORTS = range(20_000, 32_000)
+_BEGIN = os.getpid() * 97 % len(_PORTS)
+_NEXT_PORT = itertools.cycle([*_PORTS[_BEGIN:], *_PORTS[:_BEGIN]])
 
 
 @dataclass
@@ -105,15 +106,17 @@ def wait_until(holds: Callable[[], object], seconds: float = LONGEST_WAIT_SECOND
 
 
 def free_port() -> int:
-    """A port of this machine that nothing listens on, and no other process of this test run is given."""
-    for port in _PORTS:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no port is free")
+    """A port of this machine that nothing listens on, and that was not given out before."""
+    return next(port for port in _NEXT_PORT if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def listening(*ports: int) -> bool:

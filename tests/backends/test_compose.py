@@ -11,6 +11,7 @@ import yaml
 
 from backends import compose, dashboard, install
 from backends.collector import CONFIGS, collecting
+from backends.needed import program
 from backends.prometheus import CONFIG as PROMETHEUS
 from backends.servers import free_port, get, wait_until
 from e2e.examples import EXAMPLES
@@ -27,8 +28,8 @@ Read = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="session")
 def read() -> Read:
     """``read(file, *profiles)``: the services of a file, by their names."""
-    program = compose.program()
-    return lambda file, *profiles: compose.read(program, file, *profiles)["services"]
+    command = program("compose")
+    return lambda file, *profiles: compose.read(command, file, *profiles)["services"]
 
 
 @pytest.fixture

@@ -131,4 +131,4 @@ def test_files_and_profiles_that_compose_is_called_with_exist(command, compose_p
 
 @pytest.fixture(scope="session")
 def compose_program() -> Path:
-    return compose.program()
+    return program("compose")
