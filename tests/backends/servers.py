@@ -16,8 +16,8 @@ LONGEST_START_SECONDS = 120
 LONGEST_END_SECONDS = 20
 LONGEST_WAIT_SECONDS = 60
 _POLL_SECONDS = 0.02
-# Below the range that the system gives out by itself. Each process begins elsewhere: some servers take seconds until they
-# listen, and their port looks free meanwhile.
+# Below the range that the system gives out by itself. Each process begins elsewhere: some servers take seconds until
+# they listen, and their port looks free meanwhile.
 _PORTS = range(20_000, 32_000)
 _BEGIN = os.getpid() * 97 % len(_PORTS)
 _NEXT_PORT = itertools.cycle([*_PORTS[_BEGIN:], *_PORTS[:_BEGIN]])

@@ -129,7 +129,8 @@ def test_content_leaves_this_machine_only_when_asked_to(shell, flow, options, re
     what = "with content, which --no-content leaves out" if recorded else "without content, which --content adds"
     assert said(outcome) == [
         f"pocketflow-otel: tracing to files in {shell.traces}, console, otlp; {what}",
-        "pocketflow-otel: OTLP to http://127.0.0.1:1: UNAVAILABLE: Connection refused, 2 spans dropped; your program goes on",
+        "pocketflow-otel: OTLP to http://127.0.0.1:1: UNAVAILABLE: Connection refused, 2 spans dropped; "
+        "your program goes on",
     ]
     assert ("pocketflow.store.value.answer" in spans(shell)[0]) is recorded
 

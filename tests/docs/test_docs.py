@@ -259,7 +259,7 @@ def test_development_script_is_only_asked_for_what_there_is():
     asked = prepared("python3 dev.py ")
     assert {"demo", "test"} <= set(asked)
     for task, *words in map(str.split, asked):
-        assert task in ("demo", "test", "run")
+        assert task in ("demo", "test", "backends", "run")
         assert [word for word in words if word.endswith(".py") and not (ROOT / word).is_file()] == []
 
 
