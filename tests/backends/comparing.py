@@ -26,7 +26,7 @@ def spans_in(documents: Iterable[Plain]) -> dict[str, Plain]:
         for document in documents
         for resource in document["resourceSpans"]
         for scoped in resource["scopeSpans"]
-        for span in scoped["spans"]
+        for span in scoped.get("spans", [])
     }
 
 
