@@ -36,6 +36,8 @@ class Failure:
     """Whether the receiver has no such signal: many take traces only."""
     too_large: bool = False
     """Whether smaller batches would be taken."""
+    given_up: bool = False
+    """Whether the exporter was made to stop trying again."""
     rejected: int | None = None
     """How many spans, log records or data points were not taken; None means all."""
 
@@ -63,6 +65,7 @@ class _Call:
 
     def __init__(self, give_up: Callable[[], object] | None) -> None:
         self.records: list[logging.LogRecord] = []
+        self.given_up = False
         self._give_up = [give_up] if give_up else []
         self._unreachable = False
 
@@ -76,7 +79,9 @@ class _Call:
         if self._unreachable:
             # Two threads may come here at the same time, and once is enough.
             with contextlib.suppress(IndexError):
-                self._give_up.pop()()
+                give_up = self._give_up.pop()
+                self.given_up = True
+                give_up()
 
 
 _under_way: Final[set[_Call]] = set()
@@ -112,13 +117,13 @@ _listener: Final = _Listener()
 
 
 @contextlib.contextmanager
-def _listening(give_up: Callable[[], object] | None) -> Iterator[list[logging.LogRecord]]:
+def _listening(give_up: Callable[[], object] | None) -> Iterator[_Call]:
     current = _listener.current
     outer, current.call = current.call, _Call(give_up)
     call = current.call
     _under_way.add(call)
     try:
-        yield call.records
+        yield call
     finally:
         _under_way.discard(call)
         current.call = outer
@@ -156,7 +161,7 @@ def attempt(
     """
     error: Exception | None = None
     began = time.monotonic()
-    with _listening(give_up) as heard, listening(divisible=divisible) as answers:
+    with _listening(give_up) as under_way, listening(divisible=divisible) as answers:
         try:
             result = call()
         except Exception as caught:  # noqa: BLE001 - an exporter is anybody's code
