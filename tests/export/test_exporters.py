@@ -1,5 +1,6 @@
 """What receivers answer, as our exporters understand it."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace import TracerProvider
 
-from pocketflow_otel.export import answers, exporters, otlp
+from backends.servers import wait_until
+from pocketflow_otel.export import answers, attempt, exporters
+from pocketflow_otel.export.background import Losses
+from pocketflow_otel.export.sender import Sender
 
 PROTOBUF, JSON, HTML = "application/x-protobuf", "application/json", "text/html; charset=utf-8"
 MANY_BYTES = b"x" * (answers.LONGEST_ANSWER_BYTES + 1)
@@ -60,13 +64,12 @@ def answering(status: int, content_type: str | None, body: bytes, **headers: str
             thread.join()
 
 
-def losses_over_http(endpoint: str, count: int = 5, seconds: float = 10) -> otlp.Losses:
-    exporter = exporters.spans_over_http(endpoint)
-    otlp.listen_to(exporter)
+def losses_over_http(endpoint: str, count: int = 5, seconds: float = 10) -> Losses:
+    sender = Sender(exporters.spans_over_http(endpoint), seconds)
     try:
-        return otlp.send(exporter, spans(count), seconds)
+        return sender.send(spans(count))
     finally:
-        exporter.shutdown()
+        sender.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -149,13 +152,12 @@ def serving(service: Service, *options: tuple[str, int]) -> Iterator[str]:
             server.stop(None).wait()
 
 
-def losses_over_grpc(endpoint: str, batch: list) -> otlp.Losses:
-    exporter = exporters.spans_over_grpc(endpoint)
-    otlp.listen_to(exporter)
+def losses_over_grpc(endpoint: str, batch: list) -> Losses:
+    sender = Sender(exporters.spans_over_grpc(endpoint), 10)
     try:
-        return otlp.send(exporter, batch, 10)
+        return sender.send(batch)
     finally:
-        exporter.shutdown()
+        sender.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -187,3 +189,24 @@ def test_a_span_larger_than_that_is_for_the_receiver_to_judge():
         losses = losses_over_grpc(endpoint, spans(1, size_bytes=5_000_000))
 
     assert (losses, service.counts) == ([], [1])
+
+
+@pytest.mark.parametrize("make", [exporters.spans_over_grpc, exporters.spans_over_http])
+def test_a_receiver_that_is_back_when_the_program_ends_gets_what_waited_for_it(make, monkeypatch):
+    monkeypatch.setattr(attempt, "_ending", threading.Event())
+    there = Service(0, "")
+    with serving(there) as over_grpc, answering(200, None, b"") as over_http, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        back = over_grpc if make is exporters.spans_over_grpc else over_http
+        sender = Sender(make(nowhere), 60, renew=lambda: make(back))
+        losses = []
+        sending = threading.Thread(target=lambda: losses.append(sender.send(spans(5))))
+        sending.start()
+        wait_until(lambda: [call for call in attempt._under_way if call.records])
+
+        attempt.program_ends()
+
+        sending.join(30)
+        sender.shutdown()
+    assert losses == [[]]

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.export.answers import Answers, NotOtlpError, listening
@@ -169,17 +169,18 @@ def attempt(
         else:
             if getattr(result, "name", "SUCCESS") == "SUCCESS":
                 return _rejection(answers)
-    failure = _explain(heard, error, timeout_seconds)
     if answers.too_large and divisible:
         return Failure("the batch is too large", too_large=True)
-    if failure is not None:
-        return failure
-    if answers.refusal:
-        return Failure(brief(answers.refusal))
+    failure = _explain(under_way.records, error, timeout_seconds)
+    if failure is None and answers.refusal:
+        failure = Failure(brief(answers.refusal))
     # The HTTP exporter names no cause when its time is up.
-    if time.monotonic() - began >= timeout_seconds:
-        return Failure(no_answer(timeout_seconds))
-    return Failure(brief(heard[-1].getMessage()) if heard else "the exporter failed without a word")
+    if failure is None and time.monotonic() - began >= timeout_seconds:
+        failure = Failure(no_answer(timeout_seconds))
+    if failure is None:
+        told = under_way.records
+        failure = Failure(brief(told[-1].getMessage()) if told else "the exporter failed without a word")
+    return replace(failure, given_up=under_way.given_up)
 
 
 def _rejection(answers: Answers) -> Failure | None:

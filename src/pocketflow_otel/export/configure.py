@@ -199,10 +199,10 @@ class _SetUp:
             if name == chosen.OTLP:
                 sender = otlp.span_processor()
             else:
-                exporter = chosen.installed(name).load()()
+                make = chosen.installed(name).load()
                 where = otlp.receiver(name)
                 source = f"{name} at {where}" if where else f"exporter {name}"
-                sender = otlp.ExportProcessor(exporter, source, otlp_variables.timeout_seconds())
+                sender = otlp.ExportProcessor(make(), source, otlp_variables.timeout_seconds(), renew=make)
         except Exception as error:  # noqa: BLE001 - an exporter is anybody's code
             problems.report(f"exporter {name}", f"{type(error).__name__}: {error}")
             return []

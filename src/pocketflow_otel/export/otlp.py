@@ -6,13 +6,12 @@ variables. `configure` uses this; in set-ups of the program's own the SDK's expo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from pocketflow_otel.export import exporters, problems
-from pocketflow_otel.export.attempt import attempt, listen_to
-from pocketflow_otel.export.background import Background, Limits, Losses
+from pocketflow_otel.export.background import Background, Limits
 from pocketflow_otel.export.otlp_variables import (
     DEFAULT_PORTS,
     HTTP,
@@ -22,11 +21,11 @@ from pocketflow_otel.export.otlp_variables import (
     protocol,
     timeout_seconds,
 )
+from pocketflow_otel.export.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.trace.export import SpanExporter
 
 
@@ -57,20 +56,24 @@ class ExportProcessor(SpanProcessor):
         source: What problems are reported under.
         timeout_seconds: How long the end of the program may wait for it.
         limits: Sizes and delay; by default the standard variables'.
+        renew: Makes another exporter like it.
     """
 
     def __init__(
-        self, exporter: SpanExporter, source: str, timeout_seconds: float, limits: Limits | None = None
+        self,
+        exporter: SpanExporter,
+        source: str,
+        timeout_seconds: float,
+        limits: Limits | None = None,
+        *,
+        renew: Callable[[], SpanExporter] | None = None,
     ) -> None:
-        listen_to(exporter)
-        self._source = source
-        self._timeout_seconds = timeout_seconds
-        self.exporter: Final = exporter
+        sender = Sender(exporter, timeout_seconds, renew=renew)
         self.background: Final[Background[ReadableSpan]] = Background(
             "pocketflow-otel-spans",
-            self._send,
+            sender.send,
             lambda reason, count: problems.report(source, reason, dropped=count),
-            lambda: close(exporter.shutdown),
+            sender.shutdown,
             stop_seconds=timeout_seconds,
             limits=limits or Limits.from_environment(),
         )
@@ -88,9 +91,6 @@ class ExportProcessor(SpanProcessor):
         """Waits until what has ended is sent, or lost."""
         return self.background.flush(timeout_millis / 1000)
 
-    def _send(self, batch: list[ReadableSpan]) -> Losses:
-        return send(self.exporter, batch, self._timeout_seconds)
-
 
 def span_processor() -> ExportProcessor:
     """Sends spans to the receiver that the environment names.
@@ -98,35 +98,5 @@ def span_processor() -> ExportProcessor:
     Raises:
         ValueError: If the environment makes no sense.
     """
-    exporter = exporters.spans_over_http() if protocol() == HTTP else exporters.spans_over_grpc()
-    return ExportProcessor(exporter, source(), timeout_seconds())
-
-
-def send(
-    exporter: SpanExporter | LogRecordExporter, batch: list[Any], seconds: float, *, optional: bool = False
-) -> Losses:
-    """Sends a batch, in parts where it is too large for the receiver.
-
-    Args:
-        exporter: The exporter.
-        batch: What it takes.
-        seconds: The timeout that it works under.
-        optional: Whether nothing is lost where the receiver has no such signal.
-
-    Returns:
-        What was lost: how many for which reason.
-    """
-    divisible = len(batch) > 1
-    failure = attempt(lambda: exporter.export(batch), seconds, exporter.shutdown, divisible=divisible)
-    if failure is None or (optional and failure.unsupported):
-        return []
-    if failure.too_large and divisible:
-        middle = len(batch) // 2
-        halves = (batch[:middle], batch[middle:])
-        return [loss for half in halves for loss in send(exporter, half, seconds, optional=optional)]
-    return [(failure.reason, len(batch) if failure.rejected is None else failure.rejected)]
-
-
-def close(shutdown: Callable[[], object]) -> None:
-    """Shuts an exporter down, whatever it makes of that."""
-    attempt(shutdown, timeout_seconds())
+    make = exporters.spans_over_http if protocol() == HTTP else exporters.spans_over_grpc
+    return ExportProcessor(make(), source(), timeout_seconds(), renew=make)

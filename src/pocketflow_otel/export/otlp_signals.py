@@ -13,10 +13,11 @@ from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMe
 
 from pocketflow_otel.export import exporters, otlp, otlp_variables, problems
 from pocketflow_otel.export.attempt import attempt, listen_to
-from pocketflow_otel.export.background import Background, Limits, Losses
+from pocketflow_otel.export.background import Background, Limits
+from pocketflow_otel.export.sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.resources import Resource
@@ -64,17 +65,23 @@ class LogExporter(LogRecordExporter):
         exporter: The exporter.
         source: What problems are reported under.
         timeout_seconds: How long the end of the program may wait for it.
+        renew: Makes another exporter like it.
     """
 
-    def __init__(self, exporter: LogRecordExporter, source: str, timeout_seconds: float) -> None:
-        listen_to(exporter)
-        self._exporter = exporter
-        self._timeout_seconds = timeout_seconds
+    def __init__(
+        self,
+        exporter: LogRecordExporter,
+        source: str,
+        timeout_seconds: float,
+        *,
+        renew: Callable[[], LogRecordExporter] | None = None,
+    ) -> None:
+        sender = Sender(exporter, timeout_seconds, renew=renew, optional=True)
         self.background: Final[Background[ReadableLogRecord]] = Background(
             "pocketflow-otel-logs",
-            self._send,
+            sender.send,
             lambda reason, count: problems.report(source, reason, dropped_log_records=count),
-            lambda: otlp.close(exporter.shutdown),
+            sender.shutdown,
             stop_seconds=timeout_seconds,
             limits=Limits.from_environment(prefix="OTEL_BLRP_"),
         )
@@ -93,9 +100,6 @@ class LogExporter(LogRecordExporter):
         """Waits until what was queued is sent, or lost."""
         return self.background.flush(timeout_millis / 1000)
 
-    def _send(self, batch: list[ReadableLogRecord]) -> Losses:
-        return otlp.send(self._exporter, batch, self._timeout_seconds, optional=True)
-
 
 class _QuietMetrics:
     """A metric exporter whose troubles are reported once. All else is the exporter's own."""
@@ -113,7 +117,7 @@ class _QuietMetrics:
             problems.report(self._source, failure.reason)
 
     def shutdown(self, **options: Any) -> None:
-        otlp.close(lambda: self._inner.shutdown(**options))
+        attempt(lambda: self._inner.shutdown(**options), self._timeout_seconds)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -121,8 +125,8 @@ class _QuietMetrics:
 
 def _log_exporter() -> LogExporter:
     over_http = otlp_variables.protocol("LOGS") == otlp_variables.HTTP
-    exporter = exporters.logs_over_http() if over_http else exporters.logs_over_grpc()
-    return LogExporter(exporter, otlp.source("LOGS"), otlp_variables.timeout_seconds())
+    make = exporters.logs_over_http if over_http else exporters.logs_over_grpc
+    return LogExporter(make(), otlp.source("LOGS"), otlp_variables.timeout_seconds(), renew=make)
 
 
 def _metric_reader() -> PeriodicExportingMetricReader:
