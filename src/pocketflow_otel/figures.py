@@ -1,14 +1,22 @@
-"""Numbers as people read them."""
+"""Numbers, and names where there are many, as people read them."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def count(number: int, one: str, many: str = "") -> str:
     """``1 item``, ``1,204 items``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """``a, b``; of more than that ``a, b, c, …``."""
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)
 
 
 _Scale = tuple[tuple[float, float, str, str], ...]

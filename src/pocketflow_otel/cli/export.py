@@ -9,6 +9,7 @@ import typer
 
 from pocketflow_otel.cli.output import STANDARD_OUTPUT, write
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
+from pocketflow_otel.figures import count, first_few
 from pocketflow_otel.traces.formats import HOLDS_ONE, Format, render
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _NOT_WRITTEN: Final = 1
 _NOT_READ: Final = 2
-_MOST_NAMED: Final = 3
 _EXIT_CODES: Final = (
     "Exit codes: 0 when all was written; 1 when it could not be; 2 for a command line that makes no sense, and for a "
     "trace that cannot be found or read."
@@ -86,29 +86,23 @@ def _check_number(saved: Sequence[Saved], form: Format) -> None:
 
     ids = [trace.trace_id for trace in traces_of(saved)]
     if form in HOLDS_ONE and len(ids) > 1:
-        named = ", ".join(ids[:_MOST_NAMED]) + ", …" * (len(ids) > _MOST_NAMED)
-        raise typer.BadParameter(
-            f"{form} shows one trace, and these are {len(ids)}: {named}. Name one, or choose one by --trace-id",
-            param_hint="TRACE",
-        )
+        these = f"{form} shows one trace, and these are {len(ids)}: {first_few(ids)}"
+        raise typer.BadParameter(f"{these}. Name one, or choose one by --trace-id", param_hint="TRACE")
 
 
 def _notes(saved: Sequence[Saved], form: Format, content: str) -> Iterator[str]:
     from pocketflow_otel.traces.formats.saved import traces_of
 
     unfinished = sum(not span.finished for trace in traces_of(saved) for span in trace.spans)
+    not_ended = f"{count(unfinished, 'span has', 'spans have')} not ended"
     if unfinished and form is Format.OTLP:
-        yield f"{_spans(unfinished)} not ended, and OTLP cannot say so: those that only a journal tells of are left out"
+        yield f"{not_ended}, and OTLP cannot say so: those that only a journal tells of are left out"
     elif unfinished:
-        yield f"{_spans(unfinished)} not ended: shown as unfinished, up to the last time that is known of the trace"
+        yield f"{not_ended}: shown as unfinished, up to the last time that is known of the trace"
     for one in saved:
         if torn := max(trace.torn_lines for trace in one.traces):
-            yield f"{one.name}: {'1 line is' if torn == 1 else f'{torn} lines are'} torn and left out"
+            yield f"{one.name}: {count(torn, 'line is', 'lines are')} torn and left out"
     if form is Format.MERMAID:
         from pocketflow_otel.traces.formats.mermaid import limits_passed
 
         yield from limits_passed(content)
-
-
-def _spans(number: int) -> str:
-    return "1 span has" if number == 1 else f"{number} spans have"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from pocketflow_otel.figures import count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -83,7 +85,7 @@ def progress(source: Source, tally: Tally) -> Iterator[Progress]:
 
 def counts(tally: Tally) -> str:
     """The outcome up to now, in words."""
-    told = [f"{tally.accepted:,} {'span' if tally.accepted == 1 else 'spans'} accepted"]
+    told = [f"{count(tally.accepted, 'span')} accepted"]
     told += [f"{tally.refused:,} refused"] if tally.refused else []
     told += [f"{tally.not_sent_for.total():,} not sent"] if tally.not_sent_for else []
     return ", ".join(told)

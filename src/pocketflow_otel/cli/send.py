@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
+from pocketflow_otel.export import otlp_variables
+from pocketflow_otel.figures import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,9 +31,9 @@ _EXIT_CODES: Final = (
 class Protocol(StrEnum):
     """How OTLP is spoken."""
 
-    GRPC = "grpc"
-    HTTP = "http/protobuf"
-    HTTP_JSON = "http/json"
+    GRPC = otlp_variables.GRPC
+    HTTP = otlp_variables.HTTP
+    HTTP_JSON = otlp_variables.HTTP_JSON
 
 
 def register(app: typer.Typer) -> None:
@@ -122,18 +124,14 @@ def _summarise(tally: Tally, where: Destination) -> None:
 def _details(tally: Tally) -> Iterator[str]:
     if not tally.read and not tally.unreadable:
         yield "no span that has ended was found"
-    yield from (f"{count:,} refused: {reason}" for reason, count in tally.refused_for.most_common())
-    yield from (f"{count:,} not sent: {reason}" for reason, count in tally.not_sent_for.most_common())
+    yield from (f"{spans:,} refused: {reason}" for reason, spans in tally.refused_for.most_common())
+    yield from (f"{spans:,} not sent: {reason}" for reason, spans in tally.not_sent_for.most_common())
     yield from (f"the server says: {message}" for message in tally.warnings)
     if tally.unfinished:
-        yield f"left out: {_number(tally.unfinished, 'span that is', 'spans that are')} still open"
+        yield f"left out: {count(tally.unfinished, 'span that is', 'spans that are')} still open"
     if tally.duplicates:
-        yield f"left out: {_number(tally.duplicates, 'span that stands', 'spans that stand')} in the files twice"
+        yield f"left out: {count(tally.duplicates, 'span that stands', 'spans that stand')} in the files twice"
     if tally.torn_lines:
-        yield f"left out: {_number(tally.torn_lines, 'torn line', 'torn lines')}"
+        yield f"left out: {count(tally.torn_lines, 'torn line', 'torn lines')}"
     if tally.left_out:
         yield f"left out: {' and '.join(sorted(tally.left_out))}; only spans are sent"
-
-
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

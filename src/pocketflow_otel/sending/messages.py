@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from pocketflow_otel.traces.canonical import canonical_holder, canonical_span
+from pocketflow_otel.traces.json_text import encodable
 from pocketflow_otel.traces.otlp import groups_in, scope_of
 
 if TYPE_CHECKING:
@@ -159,6 +160,5 @@ def _parse(document: dict[str, Any], message: _M) -> _M:
 
 def _without_lone_surrogates(document: dict[str, Any]) -> dict[str, Any]:
     """A document whose text UTF-8 can say: half of a surrogate pair becomes U+FFFD, as in our own files."""
-    text = json.dumps(document, ensure_ascii=False)
-    repaired: dict[str, Any] = json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    repaired: dict[str, Any] = json.loads(encodable(json.dumps(document, ensure_ascii=False)))
     return repaired

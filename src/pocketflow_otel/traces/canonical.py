@@ -6,9 +6,9 @@ enumerations as numbers. Strict readers take nothing else.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
+from pocketflow_otel.traces.json_text import floating
 from pocketflow_otel.traces.otlp import SPAN_ID_LENGTH, TRACE_ID_LENGTH, code_of, hex_id, kind_of, number_of, parent_id
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ def canonical_holder(holder: Message) -> Message:
         ValueError, TypeError, AttributeError, LookupError: If it is something else.
     """
     return _message(holder, _HOLDER)
-
-
-def floating(value: Any) -> float | str:
-    """A double as JSON can carry it: what is no number there goes by its name."""
-    number = float(value)
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _message(message: Message, fields: dict[str, Reader]) -> Message:

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from pocketflow_otel.figures import first_few
+
 STANDARD_INPUT: Final = "-"
 _LAST: Final = re.compile(r"last(?:~(?P<back>\d+))?")
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
-_MOST_NAMED: Final = 4
 
 
 class NoSuchTraceError(LookupError):
@@ -75,7 +76,7 @@ def _by_id(start: str, directory: Path) -> Path:
         return found[0]
     if not found:
         raise NoSuchTraceError(_unknown(start, directory))
-    named = ", ".join(path.stem for path in found[:_MOST_NAMED]) + ", …" * (len(found) > _MOST_NAMED)
+    named = first_few([path.stem for path in found])
     raise NoSuchTraceError(f"{start}: {len(found)} traces in {directory} start so: {named}")
 
 

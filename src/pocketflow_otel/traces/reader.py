@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from pocketflow_otel.figures import first_few
 from pocketflow_otel.traces.liveness import is_alive
 from pocketflow_otel.traces.model import Event, Link, Span, SpanKind, Status, StatusCode, Trace, TraceState
 from pocketflow_otel.traces.otlp import SpanDecoder, is_request, parent_id
@@ -38,7 +39,6 @@ __all__ = [
     "source_name",
 ]
 
-_MOST_NAMED: Final = 3
 _OUR_LINES_START: Final = b'{"resourceSpans":['
 
 
@@ -63,7 +63,7 @@ def read_trace(source: Path | BinaryIO, trace_id: str = "") -> Trace:
     wanted = f" whose id starts with {trace_id}" if trace_id else ""
     if not traces:
         raise TraceFormatError(f"{source_name(source)}: no trace{wanted} is in it")
-    ids = ", ".join(trace.trace_id for trace in traces[:_MOST_NAMED]) + ", …" * (len(traces) > _MOST_NAMED)
+    ids = first_few([trace.trace_id for trace in traces])
     raise TraceFormatError(f"{source_name(source)}: {len(traces)} traces{wanted} are in it, expected one: {ids}")
 
 

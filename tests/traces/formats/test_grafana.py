@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from pocketflow_otel.traces.formats import grafana
-from pocketflow_otel.traces.formats.json_text import json_text, plain
 from pocketflow_otel.traces.formats.unfinished import UNFINISHED
+from pocketflow_otel.traces.json_text import json_text, plain
 from pocketflow_otel.traces.model import Event, Span, SpanKind, Trace
 from traces.formats.documents import documents, only_trace
 from traces.formats.grafana_reader import Row, rows

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.traces.formats.json_text import json_text, plain
 from pocketflow_otel.traces.formats.tracks import lay_out
 from pocketflow_otel.traces.formats.unfinished import last_moment
+from pocketflow_otel.traces.json_text import json_text, plain
 from pocketflow_otel.traces.model import StatusCode
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.traces.formats.json_text import json_text, plain
 from pocketflow_otel.traces.formats.resources import ResourceNumbers
 from pocketflow_otel.traces.formats.unfinished import UNFINISHED, drawn
+from pocketflow_otel.traces.json_text import json_text, plain
 from pocketflow_otel.traces.model import SpanKind
 from pocketflow_otel.traces.otlp import number_of
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.traces.formats.json_text import json_text, plain
 from pocketflow_otel.traces.formats.resources import SERVICE_NAME, ResourceNumbers
 from pocketflow_otel.traces.formats.unfinished import drawn
+from pocketflow_otel.traces.json_text import json_text, plain
 from pocketflow_otel.traces.model import SpanKind, StatusCode
 
 if TYPE_CHECKING:

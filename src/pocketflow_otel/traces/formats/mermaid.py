@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.figures import count, dollars, duration, tokens
 from pocketflow_otel.traces.formats.flowchart import Arrow, Kind, chart
-from pocketflow_otel.traces.formats.json_text import encodable
+from pocketflow_otel.traces.json_text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.traces.canonical import canonical_holder, canonical_span
-from pocketflow_otel.traces.formats.json_text import json_text
+from pocketflow_otel.traces.json_text import json_text
 from pocketflow_otel.traces.otlp import groups_in, scope_of
 from pocketflow_otel.traces.reader import malformed_at
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.traces.formats.json_text import json_text, plain
+from pocketflow_otel.traces.json_text import json_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any
-
-from pocketflow_otel.traces.canonical import floating
 
 
 def json_text(document: Any) -> str:
@@ -38,3 +37,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return value
+
+
+def floating(value: Any) -> float | str:
+    """A double as JSON can carry it: what is no number there goes by its name."""
+    number = float(value)
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
