@@ -1,4 +1,7 @@
-"""What the tests with real backends share: the backends, installed once on a machine, started once in a test run."""
+"""What the tests with real backends share: the backends, installed once on a machine, started once in a test run.
+
+How a backend is added is told in docs/backends.md.
+"""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The formats of other tools that saved traces can be written in: a file each."""
+"""The formats of other tools that saved traces can be written in: a file each.
+
+To add one, give it a name in `Format` and a case in `render`; the command line offers it by that.
+"""
 
 from __future__ import annotations
 
