@@ -2,7 +2,8 @@
 
 `PocketFlowInstrumentor` traces flows and nodes with the program's own OpenTelemetry set-up; `configure` also makes the
 set-up, for programs that have none. `session` and `budget` say what a run belongs to and what it may use,
-`record_llm_usage` tells of calls of models that nothing else sees, and `carry` takes all that along into threads.
+`record_llm_usage` tells of calls of models that nothing else sees, `carry` takes all that along into threads, and
+`flush` sends what is queued at once.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.budgets import Budget, BudgetExceeded, budget
     from pocketflow_otel.carrying import carry
     from pocketflow_otel.export.configure import configure
+    from pocketflow_otel.flushing import flush
     from pocketflow_otel.instrumentation import PocketFlowInstrumentor
     from pocketflow_otel.llm.recording import record_llm_usage
     from pocketflow_otel.sessions import session
@@ -25,6 +27,7 @@ __all__ = [
     "budget",
     "carry",
     "configure",
+    "flush",
     "record_llm_usage",
     "session",
 ]
@@ -36,6 +39,7 @@ _HOMES = {
     "budget": "pocketflow_otel.budgets",
     "carry": "pocketflow_otel.carrying",
     "configure": "pocketflow_otel.export.configure",
+    "flush": "pocketflow_otel.flushing",
     "record_llm_usage": "pocketflow_otel.llm.recording",
     "session": "pocketflow_otel.sessions",
 }

@@ -54,7 +54,7 @@ def logger_provider(resource: Resource) -> tuple[LoggerProvider, LogExporter]:
     """
     exporter = _log_exporter()
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    provider.add_log_record_processor(_LogProcessor(exporter))
     return provider, exporter
 
 
@@ -99,6 +99,17 @@ class LogExporter(LogRecordExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Waits until what was queued is sent, or lost."""
         return self.background.flush(timeout_millis / 1000)
+
+
+class _LogProcessor(SimpleLogRecordProcessor):
+    """Hands records on as they come; asked to flush, it asks the exporter, as the SDK's own does not."""
+
+    def __init__(self, exporter: LogExporter) -> None:
+        super().__init__(exporter)
+        self._queue = exporter
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._queue.force_flush(timeout_millis)
 
 
 class _QuietMetrics:
