@@ -72,7 +72,7 @@ REPLYING: dict[str, tuple[tuple[Reply, ...], str]] = {
     "slow": ((SLOW,), NO_ANSWER),
     "a page of something else": ((page(b"<html>Welcome</html>"),), r"HTTP 200 OK, .* text/html that is not OTLP"),
     "nonsense that says to be OTLP": ((page(b"\xff\xff", "application/x-protobuf"),), "HTTP 200 OK, .* not OTLP"),
-    "a huge answer": ((page(b"x" * 20_000_000),), "HTTP 200 OK, but an answer of more than 64 KB"),
+    "a huge answer": ((page(b"x" * 20_000_000, "application/json"),), "HTTP 200 OK, but an answer of more than 64 KB"),
     "rejecting some": ((rejecting(3, "too old"),), "the receiver rejects: too old"),
 }
 TROUBLE: dict[str, tuple[str, Trouble, str]] = {

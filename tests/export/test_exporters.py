@@ -5,8 +5,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.message import Message
 from http import HTTPStatus
+from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import grpc
 import pytest
@@ -14,12 +17,14 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.sdk.trace import TracerProvider
 
 from backends.servers import wait_until
-from pocketflow_otel.export import answers, attempt, exporters
+from pocketflow_otel.export import attempt, exporters
 from pocketflow_otel.export.background import Losses
+from pocketflow_otel.export.confirmations import LONGEST_ANSWER_BYTES
 from pocketflow_otel.export.sender import Sender
 
 PROTOBUF, JSON, HTML = "application/x-protobuf", "application/json", "text/html; charset=utf-8"
-MANY_BYTES = b"x" * (answers.LONGEST_ANSWER_BYTES + 1)
+TEXT = "text/plain"
+MANY_BYTES = b"x" * (LONGEST_ANSWER_BYTES + 1)
 
 
 def partial(rejected: int, message: str) -> bytes:
@@ -90,14 +95,35 @@ def losses_over_http(endpoint: str, count: int = 5, seconds: float = 10) -> Loss
             b'{"partialSuccess": {"rejectedSpans": "3", "errorMessage": "why"}}',
             [("the receiver rejects: why", 3)],
         ),
-        (JSON, b"[1]", [("HTTP 200 OK, but an answer of type application/json that is not OTLP", 5)]),
+        (PROTOBUF, partial(-2, "odd"), [("the receiver says: odd", 0)]),
+        (PROTOBUF, partial(99, "all bad"), [("the receiver rejects: all bad", 5)]),
+        (JSON, b'{"partialSuccess": {"rejectedSpans": -3}}', []),
+        (TEXT, b'{"partialSuccess": {"rejectedSpans": 1}}', [("the receiver rejects", 1)]),
+        (JSON, b'{"status": "ok", "partialSuccess": true}', []),
+        (JSON, b'"OK"', []),
+        (JSON, b"[1]", []),
+        (TEXT, b"OK", []),
+        (None, b"\xff\xff what?", []),
+        (TEXT, MANY_BYTES, []),
+        ("image/gif", b"GIF89a", []),
+        (HTML, b"\n", []),
+        (HTML, b"OK", []),
         (JSON, b"{", [("HTTP 200 OK, but an answer of type application/json that is not OTLP", 5)]),
+        (PROTOBUF, b"OK", [("HTTP 200 OK, but an answer of type application/x-protobuf that is not OTLP", 5)]),
+        (
+            JSON,
+            b'{"partialSuccess": {"rejectedSpans": "many"}}',
+            [("HTTP 200 OK, but an answer of type application/json that is not OTLP", 5)],
+        ),
         (HTML, b"<html>Welcome!</html>", [("HTTP 200 OK, but an answer of type text/html that is not OTLP", 5)]),
-        (None, b"\xff\xff what?", [("HTTP 200 OK, but an answer that is not OTLP", 5)]),
-        (HTML, MANY_BYTES, [("HTTP 200 OK, but an answer of more than 64 KB", 5)]),
+        (None, b"\n<!DOCTYPE html>", [("HTTP 200 OK, but an answer of type text/html that is not OTLP", 5)]),
+        (HTML, b"<p>" + MANY_BYTES, [("HTTP 200 OK, but an answer of type text/html that is not OTLP", 5)]),
+        (PROTOBUF, MANY_BYTES, [("HTTP 200 OK, but an answer of more than 64 KB", 5)]),
     ],
 )
-def test_only_what_a_receiver_confirms_counts_as_sent(content_type, body, losses):
+def test_what_a_receiver_confirms_in_its_own_way_counts_as_sent_and_what_is_no_receiver_confirms_nothing(
+    content_type, body, losses
+):
     with answering(200, content_type, body) as endpoint:
         assert losses_over_http(endpoint) == losses
 
@@ -210,3 +236,81 @@ def test_a_receiver_that_is_back_when_the_program_ends_gets_what_waited_for_it(m
         sending.join(30)
         sender.shutdown()
     assert losses == [[]]
+
+
+@contextmanager
+def speaking(*answers: bytes) -> Iterator[tuple[str, list[int]]]:
+    """A server that gives some bytes for each request, one by one; tells the connections on which it was asked."""
+    connections: list[int] = []
+    over = threading.Event()
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            while (headers := self._headers()) is not None:
+                self.rfile.read(int(headers["Content-Length"]))
+                connections.append(self.client_address[1])
+                answer = answers[min(len(connections), len(answers)) - 1]
+                for position in range(len(answer)):
+                    self.wfile.write(answer[position : position + 1])
+                    if position > MANY_QUICK_BYTES and over.wait(0.05):
+                        return
+                if b"Connection: close" in answer:
+                    return
+
+        def _headers(self) -> Message | None:
+            return parse_headers(self.rfile) if self.rfile.readline() else None
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """Clients that have gone away are what is tested."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1/traces", connections
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join()
+
+
+MANY_QUICK_BYTES = 200
+OK_IN_TEXT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nOK"
+REFUSED = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nno!"
+IN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nO\r\n1\r\nK\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "losses"),
+    [
+        (OK_IN_TEXT, []),
+        (IN_CHUNKS, []),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK_IN_TEXT, []),
+        (REFUSED, [("HTTP 400 Bad Request", 1)]),
+    ],
+    ids=["length", "chunks", "continue", "refusal"],
+)
+def test_a_connection_is_used_again_after_an_answer(answer, losses):
+    with speaking(answer) as (endpoint, connections):
+        sender = Sender(exporters.spans_over_http(endpoint), 10)
+        assert [sender.send(spans(1)) for _ in range(3)] == [losses] * 3
+        sender.shutdown()
+    assert len(set(connections)) == 1
+    assert len(connections) == 3
+
+
+def test_an_answer_that_never_ends_is_left_after_the_timeout(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
+    endless = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + b" " * 9999
+    with speaking(endless) as (endpoint, _):
+        assert losses_over_http(endpoint, seconds=0.5) == [("no answer within 0.5 s", 5)]
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again():
+    broken = OK_IN_TEXT.replace(b"Length: 2", b"Length: 3").replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    with speaking(broken, OK_IN_TEXT) as (endpoint, connections):
+        assert losses_over_http(endpoint, seconds=0.5) == []
+    assert len(connections) == 2

@@ -250,15 +250,38 @@ def test_a_redirection_is_no_success_and_takes_no_headers_elsewhere():
     assert elsewhere.requests == []
 
 
-@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"ok", b"{nonsense"])
-def test_a_success_that_is_no_otlp_is_not_believed(body):
-    with over_http(lambda _: Reply(200, body, {"Content-Type": "text/html"})) as server:
-        tally = send(server.endpoint, HTTP)
-    assert outcome(tally) == (
-        0,
-        {"HTTP 200 with text/html, which is no OTLP answer; is the URL right?": SIX},
-        {},
-    )
+@pytest.mark.parametrize("protocol", [HTTP, JSON])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("text/html", b"<html>Welcome</html>"), ("application/x-protobuf", b"ok"), ("application/json", b"{nonsense")],
+    ids=["page", "protobuf", "json"],
+)
+def test_a_page_and_what_only_claims_to_be_otlp_is_not_believed(protocol, kind, body):
+    with over_http(lambda _: Reply(200, body, {"Content-Type": kind})) as server:
+        tally = send(server.endpoint, protocol)
+    told = f"HTTP 200 OK, but an answer of type {kind} that is not OTLP; is the URL right?"
+    assert outcome(tally) == (0, {told: SIX}, {})
+
+
+@pytest.mark.parametrize("protocol", [HTTP, JSON])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", b"OK"),
+        ("text/html", b"OK"),
+        ("text/html", b""),
+        ("application/json", b'{"status": "ok"}'),
+        ("application/json", b"[]"),
+        ("image/gif", b"GIF89a"),
+        ("text/plain", b"x" * 1_000_000),
+    ],
+    ids=["text", "text as page", "nothing as page", "other json", "list", "image", "long text"],
+)
+def test_a_server_that_confirms_in_its_own_way_has_accepted(protocol, kind, body):
+    with over_http(lambda _: Reply(202, body, {"Content-Type": kind})) as server:
+        tally = send(server.endpoint, protocol)
+    assert outcome(tally) == (SIX, {}, {})
+    assert not tally.warnings
 
 
 # Taking a part.

@@ -7,21 +7,22 @@ were rejected: https://opentelemetry.io/docs/specs/otlp/#partial-success
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from pocketflow_otel.export.confirmations import Confirmation, NotOtlpError, confirmation, read_answer, status_of
+from pocketflow_otel.export.otlp_variables import DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from requests import Response
 
-LONGEST_ANSWER_BYTES: Final = 64 * 1024
 LARGEST_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """What a gRPC server takes unless it is told otherwise."""
 _TOO_LARGE: Final = 413
-_JSON: Final = "application/json"
 
 
 @dataclass(slots=True)
@@ -38,10 +39,6 @@ class Answers:
     """How many spans, log records or data points were not taken."""
     message: str = ""
     """What the receiver has to say, be it of rejected ones or as a warning."""
-
-
-class NotOtlpError(Exception):
-    """An answer that no OTLP receiver gives: what was sent can't be taken as received."""
 
 
 class _Listening(threading.local):
@@ -89,63 +86,41 @@ def take_grpc(partial_success: Any) -> None:
     Args:
         partial_success: An ``Export…PartialSuccess`` message of any signal: their fields have the same numbers.
     """
-    _take(*(value for _, value in partial_success.ListFields()))
+    said = [value for _, value in partial_success.ListFields()]
+    rejected = sum(value for value in said if isinstance(value, int))
+    _take(Confirmation(max(rejected, 0), " ".join(value for value in said if isinstance(value, str))))
 
 
-def take_http(response: Response, *_: Any, **__: Any) -> None:
+def take_http(response: Response, *_: Any, timeout: float = DEFAULT_TIMEOUT_SECONDS, **__: Any) -> None:
     """Takes an answer over HTTP; a hook for responses of `requests`, called before it reads the body.
+
+    Args:
+        response: The answer.
+        timeout: How many seconds it may take to read.
 
     Raises:
         NotOtlpError: If the status is success, and yet this is no answer to OTLP.
+        TimeoutError: If it takes too long.
+        requests.ConnectionError: If it breaks off.
     """
     answers = _listening.answers
-    status = f"HTTP {response.status_code} {response.reason or ''}".rstrip()
-    body = _body(response)
+    deadline = time.monotonic() + timeout
+    status = status_of(response)
     if 200 <= response.status_code < 300:  # noqa: PLR2004 - HTTP's range
-        _take(*_partial_success(response, status, body))
-    elif response.status_code < 400:  # noqa: PLR2004 - HTTP's range
+        _take(confirmation(response, read_answer(response, deadline)))
+        return
+    # The status says enough; it is read because the connection may be needed again.
+    with contextlib.suppress(OSError):
+        read_answer(response, deadline)
+    if response.status_code < 400:  # noqa: PLR2004 - HTTP's range
         raise NotOtlpError(status)
-    elif answers is not None:
+    if answers is not None:
         answers.refusal = status
         answers.too_large = response.status_code == _TOO_LARGE
 
 
-def _take(*said: int | str) -> None:
+def _take(said: Confirmation) -> None:
     answers = _listening.answers
     if answers is not None:
-        answers.rejected += sum(value for value in said if isinstance(value, int))
-        answers.message = " ".join(value for value in said if isinstance(value, str)) or answers.message
-
-
-def _partial_success(response: Response, status: str, body: bytes) -> tuple[int, str]:
-    if len(body) > LONGEST_ANSWER_BYTES:
-        raise NotOtlpError(f"{status}, but an answer of more than {LONGEST_ANSWER_BYTES // 1024} KB")
-    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    try:
-        return _from_json(body) if content_type == _JSON else _from_protobuf(body)
-    except Exception:  # noqa: BLE001 - a body may be anything, and its decoders raise many things
-        what = f" of type {content_type}" if content_type else ""
-        raise NotOtlpError(f"{status}, but an answer{what} that is not OTLP") from None
-
-
-def _body(response: Response) -> bytes:
-    """Reads an answer up to a byte more than the longest; what is left of it nobody reads."""
-    # From below `requests`, which reads what is left once it has called its hooks.
-    body: bytes = response.raw.read(LONGEST_ANSWER_BYTES + 1, decode_content=True)
-    if len(body) > LONGEST_ANSWER_BYTES:
-        response.close()
-    return body
-
-
-def _from_json(body: bytes) -> tuple[int, str]:
-    said = (json.loads(body or b"{}") or {}).get("partialSuccess") or {}
-    # int64 is a string in protobuf's JSON.
-    rejected = sum(int(count) for name, count in said.items() if name.startswith("rejected"))
-    return rejected, str(said.get("errorMessage", ""))
-
-
-def _from_protobuf(body: bytes) -> tuple[int, str]:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-    said = ExportTraceServiceResponse.FromString(body).partial_success
-    return said.rejected_spans, said.error_message
+        answers.rejected += said.rejected
+        answers.message = said.message or answers.message

@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.export.answers import Answers, NotOtlpError, listening
+from pocketflow_otel.export.answers import Answers, listening
 from pocketflow_otel.export.background import no_answer
+from pocketflow_otel.export.confirmations import NotOtlpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -55,7 +55,7 @@ class Sender:
         if failure.too_large:
             middle = len(batch) // 2
             return self.send(batch[:middle]) + self.send(batch[middle:])
-        return [(failure.reason, len(batch) if failure.rejected is None else failure.rejected)]
+        return [(failure.reason, len(batch) if failure.rejected is None else min(failure.rejected, len(batch)))]
 
     def shutdown(self) -> None:
         """Shuts the exporter down, whatever it makes of that."""

@@ -14,12 +14,12 @@ import requests
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from pocketflow_otel.export.attempt import reason_of
 from pocketflow_otel.export.background import no_answer
+from pocketflow_otel.export.confirmations import NotOtlpError, confirmation, read_answer, status_of
 from pocketflow_otel.export.otlp_variables import HTTP_JSON
-from pocketflow_otel.sending.answers import Refused, TooLarge, TryAgain, Unreachable, accepted, line, speaks_of_size
+from pocketflow_otel.sending.answers import Accepted, Refused, TooLarge, TryAgain, Unreachable, line, speaks_of_size
 from pocketflow_otel.sending.messages import as_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 # https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
-_MOST_ANSWER_BYTES: Final = 16 * 1024
 _COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
@@ -74,7 +73,7 @@ class HttpTransport:
                 stream=True,
                 allow_redirects=False,
             ) as response:
-                return _answer(response, _content(response, deadline))
+                return _answer(response, read_answer(response, deadline))
         except requests.exceptions.SSLError as error:
             return Unreachable(reason_of(error, seconds))
         except TimeoutError:
@@ -87,28 +86,11 @@ class HttpTransport:
         self._session.close()
 
 
-def _content(response: requests.Response, deadline: float) -> bytes:
-    """Reads an answer, as far as one of OTLP may be long, and for as long as there is time.
-
-    Raises:
-        TimeoutError: If the time is up. The library itself only bounds the time between two packets.
-    """
-    content = bytearray()
-    # Byte by byte: it waits until a chunk is full, however long that takes.
-    for byte in response.iter_content(1):
-        content += byte
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        if len(content) > _MOST_ANSWER_BYTES:
-            break
-    return bytes(content)
-
-
 def _answer(response: requests.Response, content: bytes) -> Answer:
     status = response.status_code
-    if response.ok and not response.is_redirect:
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's range
         return _accepted(response, content)
-    reason = line(f"HTTP {status} {response.reason or _phrase(status)}: {_message(response, content)}".rstrip(": "))
+    reason = line(f"{status_of(response)}: {_message(response, content)}".rstrip(": "))
     if status in _TRANSIENT:
         return TryAgain(reason, _retry_after(response.headers.get("retry-after", "")))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or speaks_of_size(reason):
@@ -116,17 +98,12 @@ def _answer(response: requests.Response, content: bytes) -> Answer:
     return Refused(reason)
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in {member.value for member in HTTPStatus} else ""
-
-
 def _accepted(response: requests.Response, content: bytes) -> Answer:
-    parsed = ExportTraceServiceResponse()
-    if _parse(content, parsed):
-        return accepted(parsed)
-    # A web page, most likely: nothing that takes spans answers so.
-    kind = response.headers.get("content-type", "something")
-    return Refused(line(f"HTTP {response.status_code} with {kind}, which is no OTLP answer; is the URL right?"))
+    try:
+        said = confirmation(response, content)
+    except NotOtlpError as error:
+        return Refused(line(f"{error}; is the URL right?"))
+    return Accepted(said.rejected, line(said.message))
 
 
 def _message(response: requests.Response, content: bytes) -> str:
