@@ -73,6 +73,21 @@ def test_what_is_not_there(directory, name, told):
     assert name in str(error.value)
 
 
+def test_a_directory_is_no_trace(directory, tmp_path):
+    with pytest.raises(NoSuchTraceError) as error:
+        find(str(directory), tmp_path)
+    last = directory / f"{IDS[1]}.jsonl"
+    assert str(error.value) == (
+        f"{directory} is a directory: expected a file in it, such as {last}, or last with --trace-dir {directory}"
+    )
+
+
+def test_a_directory_without_traces(directory, tmp_path):
+    (empty := tmp_path / "empty").mkdir()
+    with pytest.raises(NoSuchTraceError, match=r"empty is a directory, and no trace is in it"):
+        find(str(empty), directory)
+
+
 def test_an_id_of_several(directory):
     (directory / f"aa113{'0' * 27}.jsonl").touch()
     with pytest.raises(NoSuchTraceError, match=r"2 traces in .* start so: aa11"):

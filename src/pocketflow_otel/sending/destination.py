@@ -24,6 +24,7 @@ PROTOCOLS: Final = (GRPC, HTTP, HTTP_JSON)
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 _TRACES_PATH: Final = "/v1/traces"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+")
 _COMPRESSIONS: Final = ("none", "gzip", "deflate")
 
 
@@ -86,8 +87,7 @@ def resolve(
     """
     is_given = endpoint is not None or not otlp_variables.has_endpoint("TRACES", environ)
     if is_given:
-        endpoint = endpoint or DEFAULT_ENDPOINT
-        endpoint = endpoint if "://" in endpoint else f"http://{endpoint}"
+        endpoint = _with_scheme(endpoint or DEFAULT_ENDPOINT)
         environ = {**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ""}
     if protocol is not None:
         environ = {**environ, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": protocol}
@@ -106,6 +106,18 @@ def resolve(
         _file(environ, "CLIENT_CERTIFICATE"),
         _file(environ, "CLIENT_KEY"),
     )
+
+
+def _with_scheme(endpoint: str) -> str:
+    if "://" in endpoint:
+        return endpoint
+    host, _, port = endpoint.partition("/")[0].rpartition(":")
+    # A port alone would be taken for a host, and a colon without a port for one that has the default.
+    if port.isdecimal() and not host:
+        raise ValueError(f"endpoint {endpoint!r}: expected http://HOST:PORT; near it is http://localhost:{port}")
+    if not port:
+        raise ValueError(f"endpoint {endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
+    return f"http://{endpoint}"
 
 
 def _http_url(environ: Mapping[str, str]) -> str:
@@ -140,7 +152,8 @@ def _checked(text: str) -> SplitResult:
     except ValueError:
         is_right = False
     if not is_right:
-        raise ValueError(f"endpoint {text!r}: expected http://HOST:PORT or https://HOST:PORT")
+        near = f"; near it is http://{text}" if _HOST_AND_PORT.fullmatch(text) else ""
+        raise ValueError(f"endpoint {text!r}: expected http://HOST:PORT or https://HOST:PORT{near}")
     return url
 
 

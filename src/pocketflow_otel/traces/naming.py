@@ -41,6 +41,8 @@ def find(name: str, directory: Path) -> Path | BinaryIO:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise NoSuchTraceError(_is_directory(path))
     if _ID.fullmatch(name.lower()):
         return _by_id(name.lower(), directory)
     raise NoSuchTraceError(_unknown(name, directory))
@@ -78,6 +80,13 @@ def _by_id(start: str, directory: Path) -> Path:
         raise NoSuchTraceError(_unknown(start, directory))
     named = first_few([path.stem for path in found])
     raise NoSuchTraceError(f"{start}: {len(found)} traces in {directory} start so: {named}")
+
+
+def _is_directory(path: Path) -> str:
+    files = trace_files(path)
+    if not files:
+        return f"{path} is a directory, and no trace is in it. Expected a trace file, last, or the start of an id"
+    return f"{path} is a directory: expected a file in it, such as {files[0]}, or last with --trace-dir {path}"
 
 
 def _unknown(name: str, directory: Path) -> str:
