@@ -1,16 +1,14 @@
 """A server on this machine that takes what is sent to Langfuse, whose own server is a set of containers."""
 
-import gzip
-import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from fixtures.loopback import Posted, Reply, over_http
 from pocketflow_otel.traces.otlp import SpanDecoder
 from pocketflow_otel.traces.reader import Span
 
@@ -46,30 +44,16 @@ class Langfuse:
 def receiving() -> Iterator[Langfuse]:
     """Receives while the block runs."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            scheme, _, keys = self.headers["Authorization"].partition(" ")
-            right = (self.path, scheme, b64decode(keys).decode()) == (PATH, "Basic", f"{PUBLIC_KEY}:{SECRET_KEY}")
-            if right:
-                body = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
-                request = MessageToDict(ExportTraceServiceRequest.FromString(body))
-                langfuse.spans.update((span.span_id, span) for span in SpanDecoder().spans_in(request))
-            else:
-                langfuse.refused.append(f"{self.path} {self.headers['Authorization']}")
-            self.send_response(200 if right else 401)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(posted: Posted) -> Reply:
+        authorization = posted.headers["Authorization"]
+        scheme, _, keys = authorization.partition(" ")
+        if (posted.path, scheme, b64decode(keys).decode()) != (PATH, "Basic", f"{PUBLIC_KEY}:{SECRET_KEY}"):
+            langfuse.refused.append(f"{posted.path} {authorization}")
+            return Reply(401)
+        request = MessageToDict(ExportTraceServiceRequest.FromString(posted.body))
+        langfuse.spans.update((span.span_id, span) for span in SpanDecoder().spans_in(request))
+        return Reply()
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing on stderr."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        langfuse = Langfuse(f"127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield langfuse
-        finally:
-            server.shutdown()
-            thread.join()
+    with over_http(answer) as address:
+        langfuse = Langfuse(address)
+        yield langfuse

@@ -1,10 +1,6 @@
 """An OTLP receiver on this machine's loopback: over HTTP and over gRPC, keeping what is sent to it."""
 
-import gzip
-import http.server
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
@@ -13,11 +9,12 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from fixtures import loopback
+from fixtures.loopback import Posted, Reply
 from pocketflow_otel.traces.otlp import SpanDecoder
 from pocketflow_otel.traces.reader import Span, Trace
 
 HTTP, GRPC = "http/protobuf", "grpc"
-POLL_SECONDS = 0.02
 _REQUESTS = {
     "/v1/traces": trace_service_pb2.ExportTraceServiceRequest,
     "/v1/metrics": metrics_service_pb2.ExportMetricsServiceRequest,
@@ -111,28 +108,13 @@ def receiving_http(status: int = 200, answer: bytes = b"") -> Iterator[Receiver]
         answer: The body of every answer.
     """
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            receiver.take(_REQUESTS[self.path].FromString(body))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(answer)
+    def take(posted: Posted) -> Reply:
+        receiver.take(_REQUESTS[posted.path].FromString(posted.body))
+        return Reply(status, answer)
 
-        def log_message(self, *_: object) -> None:
-            """Says nothing on stderr."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver = Receiver(f"http://127.0.0.1:{server.server_port}", HTTP)
-        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
+    with loopback.over_http(take) as address:
+        receiver = Receiver(f"http://{address}", HTTP)
+        yield receiver
 
 
 @contextmanager
@@ -146,16 +128,6 @@ def _over_grpc() -> Iterator[Receiver]:
             receiver.take(request)
             return trace_service_pb2.ExportTraceServiceResponse()
 
-    with ThreadPoolExecutor(2) as pool:
-        server = grpc.server(pool)
-        port = server.add_insecure_port("127.0.0.1:0")
-        receiver = Receiver(f"http://127.0.0.1:{port}", GRPC)
-        service = Service()
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(service, server)
-        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(service, server)
-        logs_service_pb2_grpc.add_LogsServiceServicer_to_server(service, server)
-        server.start()
-        try:
-            yield receiver
-        finally:
-            server.stop(None).wait()
+    with loopback.over_grpc(Service()) as address:
+        receiver = Receiver(f"http://{address}", GRPC)
+        yield receiver

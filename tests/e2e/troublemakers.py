@@ -1,18 +1,19 @@
 """Receivers that make trouble: each an endpoint on this machine, and the spans that it says it has taken."""
 
-import http.server
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from fixtures import loopback
+from fixtures.loopback import Posted
 
 Request = trace_service_pb2.ExportTraceServiceRequest
 Answer = trace_service_pb2.ExportTraceServiceResponse
@@ -62,9 +63,8 @@ def unknown_host() -> Iterator[Troublemaker]:
 
 
 @contextmanager
-def answering(answer: bytes | None) -> Iterator[Troublemaker]:
-    """Answers every connection with some bytes, or with none and keeps it open."""
-    open_connections = []
+def accepting(meet: Callable[[socket.socket], object]) -> Iterator[Troublemaker]:
+    """Accepts connections, and does something with each."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -73,30 +73,32 @@ def answering(answer: bytes | None) -> Iterator[Troublemaker]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                open_connections.append(connection)
-                if answer is not None:
-                    with suppress(OSError):
-                        connection.recv(65536)
-                        connection.sendall(answer)
-                    connection.close()
+                with suppress(OSError):
+                    meet(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()
         yield Troublemaker(f"http://127.0.0.1:{server.getsockname()[1]}")
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
-    for connection in open_connections:
-        connection.close()
 
 
-def silent() -> AbstractContextManager[Troublemaker]:
+@contextmanager
+def silent() -> Iterator[Troublemaker]:
     """Takes connections, and never answers."""
-    return answering(None)
+    with ExitStack() as connections, accepting(connections.enter_context) as troublemaker:
+        yield troublemaker
 
 
 def garbage() -> AbstractContextManager[Troublemaker]:
     """Answers with what is neither HTTP nor gRPC."""
-    return answering(GARBAGE)
+
+    def answer(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(65536)
+            connection.sendall(GARBAGE)
+
+    return accepting(answer)
 
 
 @dataclass(frozen=True)
@@ -123,38 +125,19 @@ def replying(*replies: Reply) -> Iterator[Troublemaker]:
     left = list(replies)
     over = threading.Event()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(posted: Posted) -> loopback.Reply:
+        reply = left.pop(0) if len(left) > 1 else left[0]
+        over.wait(reply.seconds)
+        if reply.taken:
+            troublemaker.take(Request.FromString(posted.body), reply.rejected)
+        return loopback.Reply(reply.status, reply.body, dict(reply.headers))
 
-        def do_POST(self) -> None:
-            request = Request.FromString(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = left.pop(0) if len(left) > 1 else left[0]
-            over.wait(reply.seconds)
-            if reply.taken:
-                troublemaker.take(request, reply.rejected)
-            self.send_response(reply.status)
-            for name, value in (*reply.headers, ("Content-Length", str(len(reply.body)))):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(reply.body)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing on stderr."""
-
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """Clients that have gone away are what is tested."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        troublemaker = Troublemaker(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
-        thread.start()
+    with loopback.over_http(answer) as address:
+        troublemaker = Troublemaker(f"http://{address}")
         try:
             yield troublemaker
         finally:
             over.set()
-            server.shutdown()
-            thread.join()
 
 
 @contextmanager
@@ -165,15 +148,9 @@ def over_grpc(export: Callable[[Troublemaker, Request, grpc.ServicerContext], An
         def Export(self, request: Request, context: grpc.ServicerContext) -> Answer:
             return export(troublemaker, request, context)
 
-    with ThreadPoolExecutor(8) as pool:
-        server = grpc.server(pool)
-        troublemaker = Troublemaker(f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Service(), server)
-        server.start()
-        try:
-            yield troublemaker
-        finally:
-            server.stop(None).wait()
+    with loopback.over_grpc(Service()) as address:
+        troublemaker = Troublemaker(f"http://{address}")
+        yield troublemaker
 
 
 def aborting(code: grpc.StatusCode, details: str, times: int | None = None) -> AbstractContextManager[Troublemaker]:
@@ -217,27 +194,16 @@ def partly(rejected: int, message: str) -> Answer:
     return Answer(partial_success={"rejected_spans": rejected, "error_message": message})
 
 
-@contextmanager
-def tls_only(certificate: Path, key: Path) -> Iterator[Troublemaker]:
+def tls_only(certificate: Path, key: Path) -> AbstractContextManager[Troublemaker]:
     """Speaks TLS, to programs that don't."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with suppress(OSError), context.wrap_socket(connection, server_side=True) as wrapped:
-                    wrapped.recv(1)
+    def shake_hands(connection: socket.socket) -> None:
+        with connection, context.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.recv(1)
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield Troublemaker(f"http://127.0.0.1:{server.getsockname()[1]}")
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
+    return accepting(shake_hands)
 
 
 @contextmanager

@@ -1,14 +1,9 @@
 """OTLP servers on this machine that answer as a test has it, over HTTP and over gRPC, and keep what they were sent."""
 
 import base64
-import gzip
-import http.server
 import json
 import ssl
-import threading
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -21,18 +16,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from fixtures import loopback
+from fixtures.loopback import Posted, Reply
+
+__all__ = ["Reply"]
+
 HTTP, JSON, GRPC = "http/protobuf", "http/json", "grpc"
 PROTOCOLS = (HTTP, JSON, GRPC)
-_DECOMPRESS = {None: bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer over HTTP."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,41 +105,19 @@ def over_http(reply: Callable[[int], Reply] = lambda _: Reply(), tls: ssl.SSLCon
         tls: For HTTPS.
     """
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(posted: Posted) -> Reply:
+        is_json = posted.headers["Content-Type"] == "application/json"
+        number = len(server.requests)
+        server.requests.append(
+            parse_json(posted.body) if is_json else ExportTraceServiceRequest.FromString(posted.body)
+        )
+        server.headers.append({name.lower(): value for name, value in posted.headers.items()})
+        server.paths.append(posted.path)
+        return reply(number)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            body = _DECOMPRESS[self.headers["Content-Encoding"]](body)
-            is_json = self.headers["Content-Type"] == "application/json"
-            number = len(server.requests)
-            server.requests.append(parse_json(body) if is_json else ExportTraceServiceRequest.FromString(body))
-            server.headers.append({name.lower(): value for name, value in self.headers.items()})
-            server.paths.append(self.path)
-            answer = reply(number)
-            self.send_response(answer.status)
-            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing on stderr."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        listening.daemon_threads = True
-        # A client that goes away in the middle of a handshake is no failure of the test.
-        listening.handle_error = lambda *_: None
-        if tls is not None:
-            listening.socket = tls.wrap_socket(listening.socket, server_side=True)
-        server = Server(f"http{'s' if tls else ''}://127.0.0.1:{listening.server_port}", HTTP)
-        thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            listening.shutdown()
-            thread.join()
+    with loopback.over_http(answer, tls) as address:
+        server = Server(f"http{'s' if tls else ''}://{address}", HTTP)
+        yield server
 
 
 @contextmanager
@@ -178,20 +146,9 @@ def over_grpc(
                 context.set_trailing_metadata([("grpc-status-details-bin", answer.details.SerializeToString())])
             context.abort(answer.code, answer.message)
 
-    with ThreadPoolExecutor(2) as pool:
-        listening = grpc.server(pool, options=options)
-        port = (
-            listening.add_secure_port("127.0.0.1:0", credentials)
-            if credentials
-            else listening.add_insecure_port("127.0.0.1:0")
-        )
-        server = Server(f"http{'s' if credentials else ''}://127.0.0.1:{port}", GRPC)
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Service(), listening)
-        listening.start()
-        try:
-            yield server
-        finally:
-            listening.stop(None).wait()
+    with loopback.over_grpc(Service(), *options, credentials=credentials) as address:
+        server = Server(f"http{'s' if credentials else ''}://{address}", GRPC)
+        yield server
 
 
 def serving(protocol: str) -> object:
