@@ -12,7 +12,7 @@ import pytest
 from backends.collector import CONFIGS, collecting
 from backends.comparing import Plain, spans_in, written
 from backends.jaeger import Jaeger
-from backends.servers import wait_until
+from backends.servers import free_port, wait_until
 from e2e.examples import CASES, EXAMPLES
 from e2e.processes import Programs
 from pocketflow_otel.traces.reader import Trace, read_traces
@@ -63,6 +63,39 @@ def test_the_demo_arrives_as_it_was(programs, tmp_path, collector_program, the_j
     with to_jaeger(collector_program, config, tmp_path, the_jaeger) as endpoints:
         file = demo(programs, protocol, endpoints[protocol])
         assert arrived(the_jaeger, file) == written(file)
+
+
+@pytest.mark.parametrize("protocol", [GRPC, HTTP])
+def test_the_demo_arrives_by_llm_yaml_with_long_values_cut_and_all_else_as_it_was(
+    programs, tmp_path, collector_program, the_jaeger, protocol
+):
+    longest = 64
+    variables = {
+        "JAEGER_ENDPOINT": the_jaeger.grpc,
+        "PROMETHEUS_ENDPOINT": f"127.0.0.1:{free_port()}",
+        "KEEP_PERCENTAGE": "100",
+        "AFTER_ROOT": "100ms",
+        "MAX_VALUE_BYTES": str(longest),
+    }
+    programs.environ["OTEL_PYTHON_POCKETFLOW_CAPTURE_VALUES"] = "true"
+    with collecting(collector_program, "llm.yaml", tmp_path, **variables) as collector:
+        file = demo(programs, protocol, collector.grpc if protocol == GRPC else collector.http)
+        stored, made = arrived(the_jaeger, file), written(file)
+
+    cut = {
+        (span_id, name): (value, stored[span_id]["attributes"][name])
+        for span_id, span in made.items()
+        for name, value in span["attributes"].items()
+        if stored[span_id]["attributes"][name] != value
+    }
+    assert len(cut) > 10
+    for value, left in cut.values():
+        assert len(value.encode()) > longest
+        assert left.endswith("…[cut]")
+        assert value.startswith(left.removesuffix("…[cut]"))
+    for (span_id, name), (value, _) in cut.items():
+        stored[span_id]["attributes"][name] = value
+    assert stored == made
 
 
 def test_the_demo_has_all_that_is_to_be_kept(programs):
