@@ -82,6 +82,12 @@ def test_a_directory_is_no_trace(directory, tmp_path):
     )
 
 
+def test_a_directory_does_not_hide_an_id(directory, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("aa11").mkdir()
+    assert find("aa11", directory).stem.startswith("aa11")
+
+
 def test_a_directory_without_traces(directory, tmp_path):
     (empty := tmp_path / "empty").mkdir()
     with pytest.raises(NoSuchTraceError, match=r"empty is a directory, and no trace is in it"):

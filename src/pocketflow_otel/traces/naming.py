@@ -41,10 +41,10 @@ def find(name: str, directory: Path) -> Path | BinaryIO:
     path = Path(name)
     if path.is_file():
         return path
-    if path.is_dir():
-        raise NoSuchTraceError(_is_directory(path))
     if _ID.fullmatch(name.lower()):
         return _by_id(name.lower(), directory)
+    if path.is_dir():
+        raise NoSuchTraceError(_is_directory(path))
     raise NoSuchTraceError(_unknown(name, directory))
 
 
