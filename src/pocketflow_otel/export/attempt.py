@@ -14,15 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.export.answers import Answers, listening
-from pocketflow_otel.export.background import no_answer
-from pocketflow_otel.export.confirmations import NotOtlpError
+from pocketflow_otel.export.reasons import brief, no_answer, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-LONGEST_REASON: Final = 160
-"""In characters: a proxy may answer with a whole web page."""
-
 
 _NO_CONNECTION: Final = ("failed to connect", "errors resolving", "DNS resolution failed")
 """How gRPC's details of an UNAVAILABLE begin where there is no server."""
@@ -231,41 +226,3 @@ def _of_details(details: str) -> str:
         return details
     causes = [cause for cause in details.split(": ") if cause != "OK"]
     return next((cause for cause in causes if "handshake" in cause.lower()), causes[-1])
-
-
-def reason_of(error: BaseException, timeout_seconds: float) -> str:
-    """Says in a few words why a request failed, without its URL, which may hold keys.
-
-    Args:
-        error: What was raised, by any HTTP client.
-        timeout_seconds: The timeout that it worked under.
-    """
-    chain = list(_causes(error))
-    if isinstance(error, NotOtlpError):
-        return brief(str(error))
-    if any("timeout" in type(cause).__name__.lower() for cause in chain):
-        return no_answer(timeout_seconds)
-    for cause in reversed(chain):
-        if isinstance(cause, OSError) and cause.strerror:
-            return brief(cause.strerror)
-    # The innermost tells least of URLs, which may hold keys.
-    return brief(f"{type(chain[-1]).__name__}: {chain[-1]}")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it was made of: its cause, and for urllib3 and requests its ``reason`` and arguments."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop(0)
-        if not isinstance(current, BaseException) or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
-
-
-def brief(text: str, longest: int = LONGEST_REASON) -> str:
-    """Makes a text one line of so many characters at most."""
-    line = " ".join(text.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from pocketflow_otel.export.reasons import no_answer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -193,8 +195,3 @@ class Background(Generic[Item]):
     def _due(self) -> bool:
         hurried = self._deadline is not None or self._wanted > self._settled
         return hurried or len(self._queue) >= self._limits.batch_items
-
-
-def no_answer(seconds: float) -> str:
-    """What is said of a receiver that took its time."""
-    return f"no answer within {seconds:g} s"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.sending.answers import Transport
 
 PROTOCOLS: Final = (GRPC, HTTP, HTTP_JSON)
-DEFAULT_ENDPOINT: Final = "http://localhost:4318"
+DEFAULT_ENDPOINT: Final = f"http://localhost:{otlp_variables.DEFAULT_PORTS[HTTP]}"
 _TRACES_PATH: Final = "/v1/traces"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+")

@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from pocketflow_otel.export.background import no_answer
+from pocketflow_otel.export.reasons import no_answer
 from pocketflow_otel.sending.answers import Refused, TooLarge, TryAgain, Unreachable, accepted, line, speaks_of_size
 
 if TYPE_CHECKING:

@@ -15,10 +15,9 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
-from pocketflow_otel.export.attempt import reason_of
-from pocketflow_otel.export.background import no_answer
 from pocketflow_otel.export.confirmations import NotOtlpError, confirmation, read_answer, status_of
 from pocketflow_otel.export.otlp_variables import HTTP_JSON
+from pocketflow_otel.export.reasons import no_answer, reason_of
 from pocketflow_otel.sending.answers import Accepted, Refused, TooLarge, TryAgain, Unreachable, line, speaks_of_size
 from pocketflow_otel.sending.messages import as_json
 
