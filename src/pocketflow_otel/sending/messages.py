@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from pocketflow_otel.traces.canonical import canonical_holder, canonical_span
 from pocketflow_otel.traces.json_text import encodable
-from pocketflow_otel.traces.otlp import groups_in, scope_of
+from pocketflow_otel.traces.otlp import MALFORMED, groups_in, in_words, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -95,10 +95,8 @@ def encode(span: dict[str, Any]) -> Span:
     """
     try:
         document = _with_ids(canonical_span(span), _base64_of_hex)
-    except KeyError as error:
-        raise UnencodableError(f"no {error.args[0]}") from error
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
-        raise UnencodableError(str(error)) from error
+    except MALFORMED as error:
+        raise UnencodableError(in_words(error)) from error
     return _parse(document, Span())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pocketflow_otel.traces.model import Event, Link, Span, SpanKind, Status, StatusCode
 
@@ -18,11 +18,36 @@ TRACE_ID_LENGTH: Final = 32
 SPAN_ID_LENGTH: Final = 16
 _NO_ID: Final = frozenset("0")
 _SIGNALS: Final = frozenset({"resourceSpans", "resourceLogs", "resourceMetrics", "resourceProfiles"})
+_SCOPES: Final = frozenset({"scopeSpans", "instrumentationLibrarySpans"})
+"""What holds the spans of a resource; before version 0.15 OTLP named scopes otherwise."""
 
 
-def is_request(document: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a JSON document is OTLP of any signal; the empty object is one without content."""
-    return isinstance(document, dict) and (not document or not _SIGNALS.isdisjoint(document))
+MALFORMED: Final = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What reading something that is no OTLP JSON raises."""
+
+
+def in_words(error: BaseException) -> str:
+    """Says what is wrong with something that is no OTLP JSON."""
+    if isinstance(error, KeyError):
+        return f"no {error.args[0]}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    told = str(error)
+    return f"a field is of a wrong type: {told}" if isinstance(error, (TypeError, AttributeError)) else told
+
+
+def requests_in(document: object) -> Iterator[dict[str, Any] | None]:
+    """Finds the requests, of any signal, in a JSON document: it is one, a list of them, or the content of one.
+
+    Yields:
+        A request as it stands there, None for what is none. The empty object is a request without content.
+    """
+    for each in document if isinstance(document, list) else [document]:
+        if not isinstance(each, dict) or (each and _SIGNALS.isdisjoint(each) and _SCOPES.isdisjoint(each)):
+            yield None
+        else:
+            # Java's logging exporter leaves out what is around the spans of a resource.
+            yield {"resourceSpans": [each]} if not _SCOPES.isdisjoint(each) else each
 
 
 def groups_in(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import io
-import itertools
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
 from pocketflow_otel.figures import first_few
+from pocketflow_otel.traces.documents import Line, TraceFormatError, malformed_at, read_lines
 from pocketflow_otel.traces.liveness import is_alive
 from pocketflow_otel.traces.model import Event, Link, Span, SpanKind, Status, StatusCode, Trace, TraceState
-from pocketflow_otel.traces.otlp import SpanDecoder, is_request, parent_id
+from pocketflow_otel.traces.otlp import SpanDecoder, parent_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,12 +36,6 @@ __all__ = [
     "read_traces",
     "source_name",
 ]
-
-_OUR_LINES_START: Final = b'{"resourceSpans":['
-
-
-class TraceFormatError(ValueError):
-    """A file is not what was expected. The message names the file, and the line where it is about one."""
 
 
 def read_trace(source: Path | BinaryIO, trace_id: str = "") -> Trace:
@@ -148,73 +140,6 @@ def _read(stream: BinaryIO, name: str) -> _Content:
             with malformed_at(line.place):
                 content.add(decoder.spans_in(line.request))
     return content
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A JSON document of a file."""
-
-    place: str
-    """The file and the number of the line, from 1."""
-    request: dict[str, Any] | None
-    """An OTLP request, of any signal, as it stands there; None for a line that was torn."""
-
-
-def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
-    """Reads the OTLP requests of a file one after the other: one a line, or the whole file if it is one document.
-
-    Args:
-        stream: The file.
-        name: What to call it in errors.
-
-    Raises:
-        TraceFormatError: If it is not OTLP JSON.
-        OSError: If it cannot be read.
-    """
-    number, lines = _documents(stream, name)
-    for line in lines:
-        place = f"{name}:{number}"
-        number += 1
-        if line.isspace():
-            continue
-        try:
-            document = json.loads(line)
-        except ValueError:
-            yield Line(place, None)
-            continue
-        if not is_request(document):
-            raise TraceFormatError(f"{place}: expected OTLP JSON: an object with resourceSpans")
-        yield Line(place, document)
-
-
-@contextlib.contextmanager
-def malformed_at(place: str) -> Iterator[None]:
-    """Tells what is wrong with a request as a `TraceFormatError` that names the place."""
-    try:
-        yield
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
-        raise TraceFormatError(f"{place}: expected OTLP JSON: {error!r}") from error
-
-
-def _documents(stream: BinaryIO, name: str) -> tuple[int, Iterable[bytes]]:
-    """Finds the lines that are JSON documents, the whole file if it is one, and the number of the first."""
-    number, first = 1, stream.readline()
-    while first.isspace():
-        number, first = number + 1, stream.readline()
-    try:
-        json.loads(first or b"{}")
-    except ValueError:
-        whole = first + stream.read()
-    else:
-        return number, itertools.chain([first] if first else [], stream)
-    try:
-        json.loads(whole)
-    except ValueError as error:
-        if whole.startswith(_OUR_LINES_START):
-            # A full disk has torn our first line.
-            return number, io.BytesIO(whole)
-        raise TraceFormatError(f"{name}:{number}: expected OTLP JSON: {error}") from None
-    return number, [whole]
 
 
 def _journals(path: Path) -> Iterator[_Journal]:
