@@ -139,6 +139,44 @@ def test_an_endpoint_that_answers_is_fine(shell):
     assert found["is_well"] is True
 
 
+@pytest.mark.parametrize(
+    ("variable", "endpoint", "what"),
+    [
+        ("ENDPOINT", "{server}", "OTEL_EXPORTER_OTLP_ENDPOINT has no http://, without which nothing is sent by HTTP"),
+        ("TRACES_ENDPOINT", "{server}/v1/traces", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT has no http://, without which"),
+        (
+            "ENDPOINT",
+            "http://{server}/v1/traces",
+            "OTEL_EXPORTER_OTLP_ENDPOINT ends in /v1/traces, which is added to it once more",
+        ),
+    ],
+)
+def test_an_endpoint_that_answers_and_cannot_work_is_named(shell, variable, endpoint, what):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        shell.environ[f"OTEL_EXPORTER_OTLP_{variable}"] = endpoint.format(server=f"127.0.0.1:{server.getsockname()[1]}")
+        shell.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"
+
+        [complaint] = complaints(shell)
+
+    assert complaint.startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("variable", "endpoint", "protocol"),
+    [
+        ("TRACES_ENDPOINT", "http://{server}/v1/traces", "http/protobuf"),
+        ("ENDPOINT", "http://{server}/otlp", "http/protobuf"),
+        ("ENDPOINT", "{server}", "grpc"),
+    ],
+)
+def test_an_endpoint_as_the_standard_has_it_is_fine(shell, variable, endpoint, protocol):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        shell.environ[f"OTEL_EXPORTER_OTLP_{variable}"] = endpoint.format(server=f"127.0.0.1:{server.getsockname()[1]}")
+        shell.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol
+
+        assert complaints(shell) == []
+
+
 def test_traces_are_counted_and_a_directory_open_to_others_is_named(shell):
     for name, size in (("1.jsonl", 10), ("2.jsonl", 20), ("2.77.open", 3)):
         shell.traces.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from pocketflow_otel.cli.endpoints import mistakes
 from pocketflow_otel.export import chosen, last_run, otlp, places
 from pocketflow_otel.export.instrumentors import DISABLED, GROUP, disabled_names
 from pocketflow_otel.options import CONTENT_ENV, FIELDS, Options, environment_variable, resolve
@@ -109,6 +110,8 @@ def diagnose() -> Diagnosis:
             destinations.append(_destination(name, directory.path))
         except ValueError as error:
             complaints.append(Complaint(f"exporter {name}: {error}", "correct the OTEL_EXPORTER_OTLP_ variables"))
+    if any(destination.answers is not None for destination in destinations):
+        complaints += [Complaint(what, remedy) for what, remedy in mistakes()]
     found = Diagnosis(
         python=f"{platform.python_version()} on {platform.system()}",
         packages=_packages(),
