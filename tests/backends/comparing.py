@@ -30,6 +30,11 @@ def spans_in(documents: Iterable[Plain]) -> dict[str, Plain]:
     }
 
 
+def names_in(document: Plain) -> list[str]:
+    """The names of the spans of an OTLP JSON document."""
+    return [span["name"] for span in spans_in([document]).values()]
+
+
 def _plain(span: Plain, resource: Plain, scoped: Plain) -> Plain:
     scope = scoped.get("scope", {})
     told = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.comparing import spans_in
-from backends.servers import answers, free_port, get, listening, running, wait_until
+from backends.comparing import names_in
+from backends.servers import answers, free_port, get, listening, once_whole, running
 from pocketflow_otel.traces.model import Span
 from pocketflow_otel.traces.otlp import SpanDecoder
 
@@ -37,18 +37,7 @@ class Jaeger:
 
     def document(self, trace_id: str, count: int) -> dict[str, Any]:
         """A trace as OTLP JSON, once it has so many spans."""
-        document: dict[str, Any] = {}
-
-        def arrived() -> bool:
-            document.update(self.document_now(trace_id))
-            return len(spans_in([document])) >= count
-
-        try:
-            wait_until(arrived)
-        except TimeoutError as error:
-            names = [span["name"] for span in spans_in([document]).values()]
-            raise AssertionError(f"{len(names)} of {count} spans arrived: {names}") from error
-        return document
+        return once_whole(lambda: self.document_now(trace_id), names_in, count)
 
     def document_now(self, trace_id: str) -> dict[str, Any]:
         """A trace as OTLP JSON, with the spans that have come up to now, perhaps none."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.servers import LONGEST_WAIT_SECONDS, answers, free_port, get, start
-from backends.stored import StoredSpan, StoredTrace, once_whole
+from backends.servers import LONGEST_WAIT_SECONDS, answers, free_port, get, once_whole, start
+from backends.stored import StoredSpan, StoredTrace, names_of
 
 EXPERIMENT = "0"
 HEADERS = {"x-mlflow-experiment-id": EXPERIMENT}
@@ -65,7 +65,7 @@ class Mlflow:
 
     def trace(self, trace_id: str, count: int) -> StoredTrace:
         """A trace, once it has so many spans."""
-        return once_whole(lambda: self._trace(trace_id), count)
+        return once_whole(lambda: self._trace(trace_id), names_of, count)
 
     def _trace(self, trace_id: str) -> StoredTrace | None:
         try:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backends.servers import LONGEST_WAIT_SECONDS, answers, free_port, get, running
-from backends.stored import StoredSpan, StoredTrace, once_whole
+from backends.servers import LONGEST_WAIT_SECONDS, answers, free_port, get, once_whole, running
+from backends.stored import StoredSpan, StoredTrace, names_of
 
 _TRACE = """query ($id: String!) {
   getTraceByOtelId(traceId: $id) {
@@ -76,7 +76,7 @@ class Phoenix:
 
     def trace(self, trace_id: str, count: int) -> StoredTrace:
         """A trace of the default project, once it has so many spans."""
-        return once_whole(lambda: self._trace(trace_id), count)
+        return once_whole(lambda: self._trace(trace_id), names_of, count)
 
     def _trace(self, trace_id: str) -> StoredTrace | None:
         told = self._graphql(_TRACE, id=trace_id)["getTraceByOtelId"]

@@ -7,10 +7,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LONGEST_START_SECONDS = 120
 LONGEST_END_SECONDS = 20
@@ -103,6 +106,31 @@ def wait_until(holds: Callable[[], object], seconds: float = LONGEST_WAIT_SECOND
         if time.monotonic() > end:
             raise TimeoutError(f"it did not happen in {seconds} seconds")
         time.sleep(_POLL_SECONDS)
+
+
+def once_whole(asked: Callable[[], T], names: Callable[[T], Collection[str]], count: int) -> T:
+    """What a backend has of a trace, once it has so many spans.
+
+    Args:
+        asked: Asks the backend.
+        names: The names of the spans in what it answers.
+        count: How many spans there are to be.
+
+    Raises:
+        AssertionError: If they don't come in time; with the names of those that have.
+    """
+    answer = asked()
+
+    def arrived() -> bool:
+        nonlocal answer
+        answer = asked()
+        return len(names(answer)) >= count
+
+    try:
+        wait_until(arrived)
+    except TimeoutError as error:
+        raise AssertionError(f"{len(names(answer))} of {count} spans arrived: {names(answer)}") from error
+    return answer
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from backends.servers import wait_until
 from pocketflow_otel.traces.reader import Trace
 
 AsStored = Callable[[str, Any], dict[str, Any]]
@@ -43,6 +42,11 @@ class StoredTrace:
     user: str | None
     input: str | None
     output: str | None
+
+
+def names_of(trace: StoredTrace | None) -> list[str]:
+    """The names of a trace's spans; there are none before it has come."""
+    return [span.name for span in trace.spans.values()] if trace else []
 
 
 def told(trace: Trace, as_stored: AsStored) -> dict[str, tuple[Any, ...]]:
@@ -101,20 +105,3 @@ def usage(trace: Trace) -> tuple[int, int, float]:
         root.attributes.get(f"pocketflow.usage.{name}", 0) for name in ("input_tokens", "output_tokens", "cost_usd")
     )
     return read, written, cost
-
-
-def once_whole(stored: Callable[[], StoredTrace | None], count: int) -> StoredTrace:
-    """A trace, once it has so many spans."""
-    found: list[StoredTrace] = []
-
-    def arrived() -> bool:
-        trace = stored()
-        found[:] = [trace] if trace else []
-        return bool(found) and len(found[0].spans) >= count
-
-    try:
-        wait_until(arrived)
-    except TimeoutError as error:
-        names = [span.name for trace in found for span in trace.spans.values()]
-        raise AssertionError(f"{len(names)} of {count} spans arrived: {names}") from error
-    return found[0]

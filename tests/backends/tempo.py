@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.comparing import spans_in
-from backends.servers import answers, free_port, get, running, wait_until
+from backends.comparing import names_in
+from backends.servers import answers, free_port, get, once_whole, running
 
 CONFIG = Path(__file__).with_name("tempo.yaml")
 
@@ -32,14 +32,7 @@ class Tempo:
 
     def document(self, trace_id: str, count: int) -> dict[str, Any]:
         """A trace as OTLP JSON, once it has so many spans."""
-        document: dict[str, Any] = {}
-
-        def arrived() -> bool:
-            document.update(self._document_now(trace_id))
-            return len(spans_in([document])) >= count
-
-        wait_until(arrived)
-        return document
+        return once_whole(lambda: self._document_now(trace_id), names_in, count)
 
     def trace_ids(self, service: str) -> list[str]:
         """The ids of all traces of a service."""

@@ -4,18 +4,14 @@ What they lose is counted, said once, and told by `doctor`. Under `opentelemetry
 says of losses is its own affair; the program is to be unharmed there too.
 """
 
-import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from backends.collector import Collector, collecting
 from backends.servers import wait_until
@@ -23,6 +19,7 @@ from backends.told import CONFIGURE, INSTRUMENT, OURS, RUN, SPANS_A_FLOW, Ended,
 from e2e import troublemakers
 from e2e.receiver import GRPC, HTTP, Receiver, receiving
 from e2e.troublemakers import Reply, Troublemaker
+from fixtures.certificates import self_signed
 
 CONFIG = Path(__file__).with_name("collector-synchronous.yaml")
 WAYS = (RUN, CONFIGURE, INSTRUMENT)
@@ -290,27 +287,14 @@ def run_and_arrive(programs: list[Told], behind: Receiver, flows: int) -> None:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate that nobody trusts, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
-    directory = tmp_path_factory.mktemp("certificate")
-    (directory / "certificate.pem").write_bytes(
-        builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
-    (directory / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return directory / "certificate.pem", directory / "key.pem"
+    return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trusted", [False, True], ids=["not spoken to in TLS", "not trusted"])
 @pytest.mark.parametrize("protocol", [GRPC, HTTP])
 def test_a_receiver_whose_tls_does_not_fit_is_trouble_too(start, certificate, protocol, trusted):
-    with ExitStack() as stack:
-        troublemaker = stack.enter_context(troublemakers.tls_only(*certificate))
+    with troublemakers.tls_only(*certificate) as troublemaker:
         endpoint = troublemaker.endpoint.replace("http:", "https:") if trusted else troublemaker.endpoint
         ended = together(start(WAYS, **variables(endpoint, protocol)))
 

@@ -4,15 +4,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from fixtures.loopback import Posted, Reply, over_http
 
 START = "import pocketflow_otel\n"
 FLOW = """
@@ -34,21 +34,9 @@ REQUESTS = {
 class Collector:
     """Takes OTLP over HTTP."""
 
-    def __init__(self) -> None:
-        self.received = []
-        received = self.received
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+    def __init__(self, address: str, received: list[tuple[str, bytes]]) -> None:
+        self.endpoint = f"http://{address}"
+        self.received = received
 
     def spans(self):
         return [
@@ -63,13 +51,14 @@ class Collector:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    collector = Collector()
-    thread = threading.Thread(target=collector.server.serve_forever)
-    thread.start()
-    yield collector
-    collector.server.shutdown()
-    thread.join()
-    collector.server.server_close()
+    received = []
+
+    def take(posted: Posted) -> Reply:
+        received.append((posted.path, posted.body))
+        return Reply()
+
+    with over_http(take) as address:
+        yield Collector(address, received)
 
 
 class Program:

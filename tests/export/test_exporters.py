@@ -3,12 +3,10 @@
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from email.message import Message
 from http import HTTPStatus
 from http.client import parse_headers
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import grpc
@@ -17,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.sdk.trace import TracerProvider
 
 from backends.servers import wait_until
+from fixtures import loopback
 from pocketflow_otel.export import attempt, exporters
 from pocketflow_otel.export.background import Losses
 from pocketflow_otel.export.confirmations import LONGEST_ANSWER_BYTES
@@ -44,29 +43,10 @@ def spans(count: int, size_bytes: int = 0) -> list:
 def answering(status: int, content_type: str | None, body: bytes, **headers: str) -> Iterator[str]:
     """A server that gives one answer to everything, and keeps its connections."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            for name, value in {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}.items():
-                if value is not None:
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing on stderr."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1/traces"
-        finally:
-            server.shutdown()
-            thread.join()
+    typed = {"Content-Type": content_type} if content_type else {}
+    reply = loopback.Reply(status, body, {**typed, **headers})
+    with loopback.over_http(lambda _: reply) as address:
+        yield f"http://{address}/v1/traces"
 
 
 def losses_over_http(endpoint: str, count: int = 5, seconds: float = 10) -> Losses:
@@ -167,15 +147,8 @@ class Service(trace_service_pb2_grpc.TraceServiceServicer):
 
 @contextmanager
 def serving(service: Service, *options: tuple[str, int]) -> Iterator[str]:
-    with ThreadPoolExecutor(2) as pool:
-        server = grpc.server(pool, options=options)
-        port = server.add_insecure_port("127.0.0.1:0")
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(service, server)
-        server.start()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.stop(None).wait()
+    with loopback.over_grpc(service, *options) as address:
+        yield f"http://{address}"
 
 
 def losses_over_grpc(endpoint: str, batch: list) -> Losses:

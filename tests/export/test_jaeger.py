@@ -1,7 +1,3 @@
-import gzip
-import http.server
-import threading
-
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
@@ -10,6 +6,7 @@ from opentelemetry.sdk._configuration import _import_exporters
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from fixtures.loopback import Reply, over_http
 from pocketflow_otel.export.jaeger import JaegerSpanExporter
 
 VARIABLES = [
@@ -30,25 +27,12 @@ def no_variables(monkeypatch):
 def collector():
     received = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            received.append((self.path, ExportTraceServiceRequest.FromString(body)))
-            self.send_response(200)
-            self.end_headers()
+    def take(posted):
+        received.append((posted.path, ExportTraceServiceRequest.FromString(posted.body)))
+        return Reply()
 
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with over_http(take) as address:
+        yield f"http://{address}", received
 
 
 def exporter(monkeypatch, environment, **arguments):

@@ -1,13 +1,13 @@
 """TLS as the standard variables have it: whom to trust, and who we are."""
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import grpc
 import pytest
 import requests
 
+from fixtures.certificates import self_signed
 from pocketflow_otel.sending.answers import Accepted, Unreachable
 from pocketflow_otel.sending.destination import resolve
 from pocketflow_otel.sending.messages import request_of
@@ -19,12 +19,7 @@ PROTOCOLS = (HTTP, JSON, GRPC)
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory) -> tuple[Path, Path]:
     """A certificate for this machine that only it vouches for, and its key."""
-    certificate, key = (tmp_path_factory.mktemp("tls") / name for name in ("certificate.pem", "key.pem"))
-    command = "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=test"
-    extensions = ("-addext", "subjectAltName=IP:127.0.0.1")
-    files = ("-keyout", str(key), "-out", str(certificate))
-    subprocess.run([*command.split(), *extensions, *files], check=True, capture_output=True)
-    return certificate, key
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def serving(protocol, identity, *, asks_who: bool):
