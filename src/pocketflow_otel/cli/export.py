@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pocketflow_otel.cli.choices import one_of
 from pocketflow_otel.cli.output import STANDARD_OUTPUT, write
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
 from pocketflow_otel.figures import count, first_few
@@ -37,6 +38,8 @@ def export(
         Format,
         typer.Option(
             "--format",
+            parser=one_of(Format),
+            metavar="FORMAT",
             help="otlp: one OTLP JSON object. jaeger: for the upload of Jaeger's pages. grafana: for the import of "
             "Grafana's Explore. chrome: trace events, for Perfetto and speedscope. mermaid: a flowchart.",
         ),

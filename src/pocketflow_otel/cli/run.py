@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
+from pocketflow_otel.cli.choices import one_of
 from pocketflow_otel.cli.launch import launch, untraceable
 from pocketflow_otel.export import chosen, places
 from pocketflow_otel.options import CONTENT_ENV, Verbosity, environment_variable
@@ -31,7 +32,12 @@ Exporters = Annotated[
         help="Where spans go: console, file, otlp, jaeger, or an installed one. Repeatable.",
     ),
 ]
-VerbosityOption = Annotated[Verbosity | None, typer.Option(help="How much the console tells.")]
+VerbosityOption = Annotated[
+    Verbosity | None,
+    typer.Option(
+        parser=one_of(Verbosity), metavar="LEVEL", help="How much the console tells: minimal, normal or verbose."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on the console but problems.")]
 BudgetUsd = Annotated[
     float | None,

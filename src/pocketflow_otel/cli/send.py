@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pocketflow_otel.cli.choices import one_of
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
 from pocketflow_otel.export import otlp_variables
 from pocketflow_otel.figures import count
@@ -53,7 +54,12 @@ def send(
     ] = None,
     protocol: Annotated[
         Protocol | None,
-        typer.Option(help="How to send. By default the variables decide, then the endpoint: port 4317 means grpc."),
+        typer.Option(
+            parser=one_of(Protocol),
+            metavar="PROTOCOL",
+            help="grpc, http/protobuf or http/json. By default the variables decide, then the endpoint: "
+            "port 4317 means grpc.",
+        ),
     ] = None,
     header: Annotated[
         list[str] | None,
