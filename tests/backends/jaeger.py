@@ -47,7 +47,7 @@ class Jaeger:
             if error.code == 404:
                 return {"resourceSpans": []}
             raise
-        return answer
+        return _without_notes(answer)
 
     def trace_ids(self, service: str) -> list[str]:
         """The ids of all traces of a service, in the order they started."""
@@ -59,6 +59,16 @@ class Jaeger:
         """A trace as Jaeger's pages get it."""
         (trace,) = json.loads(get(f"{self.query}/api/traces/{trace_id}"))["data"]
         return trace
+
+
+def _without_notes(document: dict[str, Any]) -> dict[str, Any]:
+    """Takes away what Jaeger notes on spans that it is asked for while their parents are still on the way."""
+    for resource in document["resourceSpans"]:
+        for scoped in resource["scopeSpans"]:
+            for span in scoped.get("spans", []):
+                attributes = span.get("attributes", [])
+                span["attributes"] = [pair for pair in attributes if not pair["key"].startswith("@jaeger@")]
+    return document
 
 
 @contextmanager
