@@ -16,10 +16,11 @@ from backends import mlflow, phoenix
 from backends.browser import browsing, shown
 from backends.collector import collecting
 from backends.llm_programs import Run, run_all, write_only
+from backends.reading import blocks
 from backends.servers import wait_until
 from backends.stored import StoredTrace
 from docs import workspace
-from docs.pages import ROOT, Block, read_page
+from docs.pages import ROOT, read_page
 from docs.workspace import Outcome
 from pocketflow_otel.traces.reader import Trace, read_trace
 
@@ -101,11 +102,6 @@ def once(place: Path, name: str, make: Callable[[Path], T]) -> T:
             notes.write_bytes(pickle.dumps(make(directory)))
     made: T = pickle.loads(notes.read_bytes())
     return made
-
-
-def blocks(name: str) -> list[Block]:
-    """The commands on a backend's page."""
-    return [block for block in read_page(ROOT / f"docs/backends/{name}.md").blocks if block.kind == "sh"]
 
 
 def filters(name: str) -> list[str]:

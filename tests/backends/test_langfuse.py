@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backends.langfuse import Langfuse, receiving
-from backends.observing import blocks
+from backends.reading import blocks
 from docs import workspace
 from docs.pages import ROOT, read_page
 from docs.test_docs import TROUBLE

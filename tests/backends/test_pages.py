@@ -12,14 +12,13 @@ from backends import tempo
 from backends.collector import collecting
 from backends.jaeger import Jaeger
 from backends.needed import program
+from backends.reading import assert_worked, blocks, place_with
 from backends.servers import Server, free_port, listening, start, wait_until
-from docs import workspace
-from docs.pages import ROOT, Block, read_page
+from docs.pages import Block
 from docs.workspace import Workspace
 
 STARTS_COLLECTOR = "otelcol-contrib --config "
 STARTS_CONTAINERS = "docker compose "
-TROUBLE = re.compile(r"Traceback|your program goes on|untraced|Failed to export|dropped|refused")
 
 
 @dataclass
@@ -64,8 +63,7 @@ class Reader:
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         }
         outcome = self.place.shell(self._with_addresses(block.text))
-        assert outcome.status == 0, outcome
-        assert TROUBLE.search(outcome.stderr) is None, outcome.stderr
+        assert_worked(outcome)
         if not self._into_files:
             wait_until(lambda: self.traces(service) >= 1)
 
@@ -104,13 +102,7 @@ class Reader:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Workspace:
-    place = workspace.make(tmp_path.resolve())
-    (place.directory / "collector-config").symlink_to(ROOT / "collector-config")
-    return place
-
-
-def blocks(page: str) -> list[Block]:
-    return [block for block in read_page(ROOT / f"docs/backends/{page}.md").blocks if block.kind == "sh"]
+    return place_with(tmp_path)
 
 
 def test_jaeger(place, the_jaeger):
@@ -132,12 +124,9 @@ def test_tempo(place, tmp_path, collector_program):
 
 
 @pytest.fixture
-def at_a_collector(place: Workspace, the_jaeger: Jaeger, collector_program: Path) -> Iterator[Reader]:
+def at_a_collector(tmp_path: Path, the_jaeger: Jaeger, collector_program: Path) -> Iterator[Reader]:
     """Somebody with a Collector, which the page starts, before the Jaeger."""
-    programs = place.home / "bin"
-    programs.mkdir()
-    (programs / "otelcol-contrib").symlink_to(collector_program)
-    place.environ["PATH"] = f"{programs}:{place.environ['PATH']}"
+    place = place_with(tmp_path, otelcol_contrib=collector_program)
     grpc, http = (f"127.0.0.1:{free_port()}" for _ in range(2))
     reader = Reader(place, grpc, http, the_jaeger.grpc, lambda service: len(the_jaeger.trace_ids(service)))
     with ExitStack() as stack:

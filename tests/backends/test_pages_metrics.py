@@ -12,12 +12,11 @@ from backends import compose
 from backends.jaeger import Jaeger
 from backends.needed import program
 from backends.prometheus import Prometheus
+from backends.reading import assert_worked, place_with
 from backends.servers import answers, free_port, listening, running, wait_until
-from docs import workspace
 from docs.pages import ROOT, Block, read_page, read_pages
 from docs.workspace import Workspace
 
-TROUBLE = re.compile(r"Traceback|your program goes on|untraced|Failed to export|dropped|refused")
 CALLS = "sum(traces_pocketflow_flow_calls_total)"
 CALLS_OF_THE_EXAMPLE = 8
 
@@ -72,8 +71,7 @@ class Reader:
 
     def _run(self, script: str) -> None:
         outcome = self.place.shell(self._here(script))
-        assert outcome.status == 0, outcome
-        assert TROUBLE.search(outcome.stderr) is None, outcome.stderr
+        assert_worked(outcome)
         self.runs += 1
         expected = self.runs * CALLS_OF_THE_EXAMPLE
         wait_until(lambda: [one.total for one in self.prometheus.at(CALLS)] == [expected])
@@ -87,13 +85,7 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path: Path, the_jaeger: Jaeger) -> Iterator[Reader]:
     """Somebody with the project's configurations, and with the programs that the pages call."""
-    place = workspace.make(tmp_path.resolve())
-    (place.directory / "collector-config").symlink_to(ROOT / "collector-config")
-    programs = place.home / "bin"
-    programs.mkdir()
-    for command, name in (("otelcol-contrib", "collector"), ("prometheus", "prometheus")):
-        (programs / command).symlink_to(program(name))
-    place.environ["PATH"] = f"{programs}:{place.environ['PATH']}"
+    place = place_with(tmp_path, otelcol_contrib=program("collector"), prometheus=program("prometheus"))
     with ExitStack() as servers:
         yield Reader(place, the_jaeger, servers)
 
