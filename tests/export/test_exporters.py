@@ -287,3 +287,22 @@ def test_an_answer_that_breaks_off_is_asked_for_again():
     with speaking(broken, OK_IN_TEXT) as (endpoint, connections):
         assert losses_over_http(endpoint, seconds=0.5) == []
     assert len(connections) == 2
+
+
+@pytest.mark.parametrize(
+    "headers", ["authorization=Bearer%20s3cret-key%0Amore-s3cret", "authorization=Bearer s3cret-k%C3%BCy%E2%82%AC"]
+)
+@pytest.mark.parametrize("make", [exporters.spans_over_grpc, exporters.spans_over_http])
+def test_a_key_that_no_header_may_have_is_not_shown(make, headers, monkeypatch, caplog):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", headers)
+    sender = Sender(make("http://127.0.0.1:1"), 1)
+    [(reason, dropped)] = sender.send(spans(2))
+    sender.shutdown()
+    assert dropped == 2
+    assert "s3cret" not in reason + caplog.text
+
+
+def test_a_key_that_a_receiver_repeats_is_not_shown(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret-key")
+    with serving(Service(2, "who is s3cret-key?")) as endpoint:
+        assert losses_over_grpc(endpoint, spans(5)) == [("the receiver rejects: who is …?", 2)]

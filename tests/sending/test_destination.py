@@ -4,7 +4,9 @@ import pytest
 
 from pocketflow_otel.sending.destination import resolve
 
-ENDPOINT, TRACES, PROTOCOL = (f"OTEL_EXPORTER_OTLP_{name}" for name in ("ENDPOINT", "TRACES_ENDPOINT", "PROTOCOL"))
+ENDPOINT, TRACES, PROTOCOL, HEADERS = (
+    f"OTEL_EXPORTER_OTLP_{name}" for name in ("ENDPOINT", "TRACES_ENDPOINT", "PROTOCOL", "HEADERS")
+)
 HTTP, JSON, GRPC = "http/protobuf", "http/json", "grpc"
 
 
@@ -65,6 +67,11 @@ def test_endpoint_and_protocol(endpoint, protocol, environ, spoken, url):
             r"endpoint 'localhost:4318': expected http://HOST:PORT or https://HOST:PORT; near it is http://localhost:4318$",
         ),
         ({"endpoint": "http://host/v1/traces", "protocol": "grpc"}, {}, r"gRPC has no use for the path /v1/traces"),
+        ({"endpoint": f"http://{'a' * 64}:4318"}, {}, r"endpoint 'http://a+:4318': expected"),
+        ({"endpoint": "http://a..b:4318"}, {}, r"endpoint 'http://a..b:4318': expected"),
+        ({"endpoint": "http://a b:4318"}, {}, r"endpoint 'http://a b:4318': expected"),
+        ({}, {HEADERS: "a=1, secret"}, r"^OTEL_EXPORTER_OTLP_HEADERS: expected NAME=VALUE,NAME=VALUE$"),
+        ({}, {HEADERS: "key=se%0d%0acret"}, r"^header key: its value has characters that no header may have$"),
         ({"headers": ["secret-without-a-name"]}, {}, r"header 'secret-without-a-nam': expected NAME=VALUE"),
         ({"headers": ["=secret"]}, {}, r"header '': expected NAME=VALUE"),
         ({"headers": ["a b=secret"]}, {}, r"header 'a b': expected NAME=VALUE"),
@@ -83,6 +90,22 @@ def test_what_makes_no_sense_is_told(arguments, environ, message):
         resolve(**arguments, environ=environ)
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["http://user:se/cret@host:port?key=secret", "ftp://user:secret@h", "user:secret@"]
+)
+@pytest.mark.parametrize("protocol", [HTTP, GRPC])
+def test_keys_in_an_endpoint_that_makes_no_sense_are_not_shown(endpoint, protocol):
+    with pytest.raises(ValueError, match="endpoint") as raised:
+        resolve(endpoint, protocol, environ={})
+    assert "cret" not in str(raised.value)
+
+
+def test_keys_in_an_endpoint_that_grpc_has_no_use_for_are_not_shown():
+    with pytest.raises(ValueError, match="no use for the path /x") as raised:
+        resolve("http://user:secret@host/x?key=secret", GRPC, environ={})
+    assert "secret" not in str(raised.value)
+
+
 def test_keys_are_not_shown():
     found = resolve("https://user:secret@host/otlp?key=secret", headers=["authorization=secret"], environ={})
     assert found.shown == "https://host/otlp/v1/traces"
@@ -92,6 +115,8 @@ def test_keys_are_not_shown():
 @pytest.mark.parametrize(
     ("given", "environ", "seconds"),
     [
+        (None, {"OTEL_EXPORTER_OTLP_TIMEOUT": "inf"}, 10),
+        (None, {"OTEL_EXPORTER_OTLP_TIMEOUT": "1e10"}, 10),
         (None, {}, 10),
         (None, {"OTEL_EXPORTER_OTLP_TIMEOUT": "3"}, 3),
         (None, {"OTEL_EXPORTER_OTLP_TIMEOUT": "3", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "4"}, 4),

@@ -406,3 +406,10 @@ def test_headers_and_compression_are_those_of_the_variables_and_the_command_line
     if protocol != GRPC:
         assert headers.get("content-encoding", "none") == compression
         assert server.paths == ["/v1/traces"]
+
+
+@pytest.mark.parametrize("name", ["x-key", "x-key-bin"])
+def test_any_header_goes_over_grpc(name):
+    with over_grpc() as server:
+        assert send(server.endpoint, GRPC, headers=[f"{name}=value"]).accepted == SIX
+    assert server.headers[0][name] in ("value", b"value")

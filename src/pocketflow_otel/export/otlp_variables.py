@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,11 @@ GRPC: Final = "grpc"
 HTTP: Final = "http/protobuf"
 HTTP_JSON: Final = "http/json"
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
+LONGEST_TIMEOUT_SECONDS: Final = 1e6
+"""Sockets and threads cannot wait for any number of seconds."""
+_HEADERS: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in ("", "TRACES_", "METRICS_", "LOGS_"))
+_SHORTEST_KEY: Final = 6
+"""In characters: shorter words stand in any text."""
 DEFAULT_PORTS: Final = {GRPC: 4317, HTTP: 4318}
 
 
@@ -25,7 +30,7 @@ def timeout_seconds(environ: Mapping[str, str] = os.environ) -> float:
         seconds = float(text)
     except ValueError:
         return DEFAULT_TIMEOUT_SECONDS
-    return seconds if seconds > 0 else DEFAULT_TIMEOUT_SECONDS
+    return seconds if 0 < seconds <= LONGEST_TIMEOUT_SECONDS else DEFAULT_TIMEOUT_SECONDS
 
 
 def protocol(
@@ -87,6 +92,16 @@ def variable(environ: Mapping[str, str], signal: Signal, name: str) -> str:
     """
     own = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_{name}", "")
     return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "")
+
+
+def without_keys(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A text that quotes no header that the variables have set: libraries and servers name what they cannot use."""
+    values = (header.partition("=")[2] for name in _HEADERS for header in environ.get(name, "").split(","))
+    words = {word for value in values for word in (*value.split(), *unquote(value).split())}
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) >= _SHORTEST_KEY:
+            text = text.replace(word, "…")
+    return text
 
 
 def _url(environ: Mapping[str, str], signal: Signal) -> SplitResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.export.confirmations import NotOtlpError
+from pocketflow_otel.export.otlp_variables import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def brief(text: str, longest: int = _LONGEST) -> str:
-    """Makes a text one line of so many characters at most."""
-    line = " ".join(text.split())
+    """Makes a text one line of so many characters at most, without the keys that the variables hold."""
+    line = " ".join(without_keys(text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -97,7 +97,7 @@ def resolve(
         _grpc_url(environ) if spoken == GRPC else _http_url(environ),
         {
             "user-agent": f"pocketflow-otel/{__version__}",
-            **parse_env_headers(variable(environ, "TRACES", "HEADERS"), liberal=True),
+            **_headers(environ),
             **dict(map(_header, headers)),
         },
         timeout_seconds or otlp_variables.timeout_seconds(environ),
@@ -116,7 +116,7 @@ def _with_scheme(endpoint: str) -> str:
     if port.isdecimal() and not host:
         raise ValueError(f"endpoint {endpoint!r}: expected http://HOST:PORT; near it is http://localhost:{port}")
     if not port:
-        raise ValueError(f"endpoint {endpoint!r}: expected http://HOST:PORT or https://HOST:PORT")
+        raise ValueError(f"endpoint {_shown(endpoint)!r}: expected http://HOST:PORT or https://HOST:PORT")
     return f"http://{endpoint}"
 
 
@@ -137,7 +137,7 @@ def _grpc_url(environ: Mapping[str, str]) -> str:
         text = f"{'http' if is_insecure else 'https'}://{text}"
     url = _checked(text)
     if url.path.strip("/"):
-        raise ValueError(f"endpoint {text}: gRPC has no use for the path {url.path}: expected http://HOST:PORT")
+        raise ValueError(f"endpoint {_shown(text)}: gRPC has no use for the path {url.path}: expected http://HOST:PORT")
     if url.port is None:
         url = url._replace(
             netloc=f"{url.netloc}:{443 if url.scheme == 'https' else otlp_variables.DEFAULT_PORTS[GRPC]}"
@@ -148,13 +148,38 @@ def _grpc_url(environ: Mapping[str, str]) -> str:
 def _checked(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
-        is_right = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        is_right = url.scheme in ("http", "https") and _is_host(url.hostname or "") and url.port != 0
     except ValueError:
         is_right = False
     if not is_right:
         near = f"; near it is http://{text}" if _HOST_AND_PORT.fullmatch(text) else ""
-        raise ValueError(f"endpoint {text!r}: expected http://HOST:PORT or https://HOST:PORT{near}")
+        raise ValueError(f"endpoint {_shown(text)!r}: expected http://HOST:PORT or https://HOST:PORT{near}")
     return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name may be that of a host, whether or not there is one.
+
+    Raises:
+        ValueError: If a part of it is empty or too long.
+    """
+    # As it is looked up, but for addresses of IPv6.
+    return bool(name) and name.isprintable() and " " not in name and (":" in name or bool(name.encode("idna")))
+
+
+def _shown(endpoint: str) -> str:
+    """What was given as an endpoint, without credentials and query, which may hold keys."""
+    scheme, separator, rest = endpoint.rpartition("://")
+    # A password may have any character.
+    return scheme + separator + rest.rpartition("@")[2].partition("?")[0]
+
+
+def _headers(environ: Mapping[str, str]) -> dict[str, str]:
+    text = variable(environ, "TRACES", "HEADERS")
+    # The library would log a header without a name, and that may be a key.
+    if any(not header.partition("=")[0].strip() or "=" not in header for header in text.split(",") if header.strip()):
+        raise ValueError("OTEL_EXPORTER_OTLP_HEADERS: expected NAME=VALUE,NAME=VALUE")
+    return dict(_header(f"{name}={value}") for name, value in parse_env_headers(text, liberal=True).items())
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -55,7 +55,7 @@ class GrpcTransport:
         else:
             self._channel = grpc.insecure_channel(target, options, compression)
         self._export = TraceServiceStub(self._channel).Export  # type: ignore[no-untyped-call]  # generated without
-        self._headers = tuple((name, value) for name, value in destination.headers.items() if name != "user-agent")
+        self._headers = tuple(_metadata(*header) for header in destination.headers.items() if header[0] != "user-agent")
         self._timeout_seconds = destination.timeout_seconds
 
     def send(self, request: ExportTraceServiceRequest) -> Answer:
@@ -82,6 +82,11 @@ class GrpcTransport:
         if code in _TRANSIENT or (code == "RESOURCE_EXHAUSTED" and retry_info is not None):
             return TryAgain(reason, retry_info and retry_info.retry_delay.ToTimedelta().total_seconds())
         return Refused(reason)
+
+
+def _metadata(name: str, value: str) -> tuple[str, str | bytes]:
+    """A header as gRPC has it: those with such names are binary."""
+    return name, value.encode() if name.endswith("-bin") else value
 
 
 def _retry_infos(error: Any) -> Iterator[RetryInfo]:
