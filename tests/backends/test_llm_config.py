@@ -13,7 +13,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 
 from backends.collector import Collector, collecting
 from backends.jaeger import Jaeger
-from backends.sending import sending
+from backends.made_spans import sending
 from backends.servers import free_port, wait_until
 from corpora.secrets import INNOCENT, INNOCENT_KEYS, SECRET_KEYS, SECRETS, drawn
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from backends.made_spans import sending
 from backends.metered import Ran, having_run, service, stack, sum_of
 from backends.prometheus import Prometheus
-from backends.sending import sending
 from backends.servers import get, wait_until
 from docs.pages import ROOT, read_page
 from pocketflow_otel.traces.model import Span, StatusCode

@@ -9,7 +9,7 @@ import pytest
 from backends.collector import Collector, collecting
 from backends.comparing import spans_in
 from backends.jaeger import Jaeger
-from backends.sending import Sender, sending
+from backends.made_spans import Sender, sending
 from backends.servers import free_port, wait_until
 
 THRESHOLDS = {"SLOW_MS": "1000", "COSTLY_USD": "0.05", "AFTER_ROOT": "1s"}

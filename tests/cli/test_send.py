@@ -2,11 +2,11 @@
 
 import json
 import signal
-import socket
 
 import pytest
 
 from cli.conftest import COMMAND
+from e2e import troublemakers
 from sending.scripted import GRPC, HTTP, JSON, Reply, over_grpc, over_http, serving, spans_in
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -25,9 +25,8 @@ def traced(shell, flow):
 @pytest.fixture
 def nobody():
     """The URL of a port that nothing listens on."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    with troublemakers.nobody() as one:
+        yield one.endpoint
 
 
 def raw(*span_ids, **fields):
