@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pocketflow_otel.cli.choices import one_of
-from pocketflow_otel.cli.output import STANDARD_OUTPUT, write
+from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
 from pocketflow_otel.figures import count, first_few
 from pocketflow_otel.traces.formats import HOLDS_ONE, Format, render
@@ -72,7 +72,7 @@ def export(
     except (TraceFormatError, OSError) as error:
         raise _failed(str(error), _NOT_READ) from None
     for note in _notes(saved, form, content):
-        typer.echo(f"pocketflow-otel: {note}", err=True)
+        say(f"pocketflow-otel: {note}")
     try:
         write(content, output)
     except OSError as error:
@@ -80,7 +80,7 @@ def export(
 
 
 def _failed(message: str, status: int) -> typer.Exit:
-    typer.echo(f"pocketflow-otel: {message}", err=True)
+    say(f"pocketflow-otel: {message}")
     return typer.Exit(status)
 
 

@@ -1,13 +1,25 @@
-"""Where a command's data goes: standard output, or a file that is there as a whole or not at all."""
+"""Where what a command says goes: data to standard output, or to a file that is there as a whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import sys
 from pathlib import Path
+from typing import TextIO
 
 import typer
 
 STANDARD_OUTPUT = Path("-")
+
+
+def say(text: str) -> None:
+    """Says something on standard error. That it may be closed or full changes nothing about what a command does."""
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        _empty(sys.stderr)
 
 
 def write(content: str, output: Path) -> None:
@@ -23,12 +35,26 @@ def write(content: str, output: Path) -> None:
     """
     data = content.encode("utf-8")
     if output == STANDARD_OUTPUT:
-        typer.echo(data, nl=False)
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        try:
+            typer.echo(data, nl=False)
+        except OSError:
+            _empty(sys.stdout)
+            raise
     elif output.exists() and not output.is_file():
         output.write_bytes(data)
     else:
         # Of a link, what it leads to is replaced.
         _replace(output.resolve(), data)
+
+
+def _empty(stream: TextIO) -> None:
+    """Lets what is left in a stream go nowhere: it would fail again when Python ends, with an exit code of its own."""
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -7,8 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-import typer
-
+from pocketflow_otel.cli.output import say
 from pocketflow_otel.figures import count
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Says something in a line of its own."""
-        typer.echo(f"pocketflow-otel: {text}", err=True)
+        say(f"pocketflow-otel: {text}")
 
     def _share(self) -> str:
         total = self.source.total_bytes
@@ -70,7 +69,7 @@ class _Bar(Progress):
 @contextlib.contextmanager
 def progress(source: Source, tally: Tally) -> Iterator[Progress]:
     """Shows progress while the block runs."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield Progress(source, tally)
         return
     from rich.console import Console

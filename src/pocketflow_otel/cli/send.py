@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pocketflow_otel.cli.choices import one_of
+from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
 from pocketflow_otel.export import otlp_variables
 from pocketflow_otel.figures import count
@@ -68,7 +69,10 @@ def send(
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=0.001, metavar="SECONDS", help="How long a request may take. By default 10, or the variables'."
+            min=0.001,
+            max=1_000_000,
+            metavar="SECONDS",
+            help="How long a request may take. By default 10, or the variables'.",
         ),
     ] = None,
     retry_seconds: Annotated[
@@ -108,12 +112,16 @@ def _send(files: Sequence[Path | BinaryIO], where: Destination, retry_seconds: f
     finally:
         transport.close()
     for error in tally.unreadable:
-        typer.echo(f"pocketflow-otel: {error}", err=True)
+        say(f"pocketflow-otel: {error}")
         status = status or 2
     status = status or (1 if tally.refused or tally.not_sent else 0)
     if as_json:
         outcome = {"endpoint": where.shown, "protocol": where.protocol, "exit_code": status, **tally.as_json()}
-        typer.echo(json.dumps(outcome, indent=2))
+        try:
+            write(json.dumps(outcome, indent=2) + "\n", STANDARD_OUTPUT)
+        except OSError as error:
+            say(f"pocketflow-otel: cannot write the counts: {error.strerror}")
+            status = status or 1
     else:
         _summarise(tally, where)
     return status
@@ -122,9 +130,9 @@ def _send(files: Sequence[Path | BinaryIO], where: Destination, retry_seconds: f
 def _summarise(tally: Tally, where: Destination) -> None:
     from pocketflow_otel.cli.progress import counts
 
-    typer.echo(f"pocketflow-otel: {counts(tally)}: {where.protocol} to {where.shown}", err=True)
+    say(f"pocketflow-otel: {counts(tally)}: {where.protocol} to {where.shown}")
     for text in _details(tally):
-        typer.echo(f"  {text}", err=True)
+        say(f"  {text}")
 
 
 def _details(tally: Tally) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 from pocketflow_otel.figures import first_few
 
 STANDARD_INPUT: Final = "-"
-_LAST: Final = re.compile(r"last(?:~(?P<back>\d+))?")
+_LAST: Final = re.compile(r"last(?:~(?P<back>\d{1,9}))?")
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -34,13 +34,21 @@ def find(name: str, directory: Path) -> Path | BinaryIO:
         NoSuchTraceError: If there is no such trace, or the start of an id is that of several.
     """
     if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise NoSuchTraceError("standard input is closed")
         return sys.stdin.buffer
     last = _LAST.fullmatch(name)
     if last is not None:
         return _last(int(last["back"] or 0), directory)
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+        if path.exists() and not path.is_dir():
+            # What a pipe holds can be read only once.
+            return path.open("rb")
+    except OSError as error:
+        raise NoSuchTraceError(f"{name}: {error.strerror}") from None
     if _ID.fullmatch(name.lower()):
         return _by_id(name.lower(), directory)
     if path.is_dir():
