@@ -355,3 +355,26 @@ def test_prices_that_the_program_keeps_up_to_date_are_used(monkeypatch):
     assert prices.price(usage) is None
     monkeypatch.undo()
     assert prices.price(usage).usd == 2.5
+
+
+ASKED, NOT_ASKED = "from pocketflow_otel import record_llm_usage", "import pocketflow_otel"
+
+
+@pytest.mark.parametrize(("asks", "loads"), [(ASKED, True), (NOT_ASKED, False)], ids=["recording", "not-recording"])
+def test_prices_are_loaded_ahead_where_a_program_records_calls_by_hand(asks, loads):
+    program = f"""
+import sys, threading
+{asks}
+from opentelemetry.sdk.trace import TracerProvider
+from pocketflow import Flow, Node
+from pocketflow_otel import PocketFlowInstrumentor
+
+PocketFlowInstrumentor().instrument(tracer_provider=TracerProvider(shutdown_on_exit=False))
+Flow(start=Node()).run({{}})
+for thread in threading.enumerate():
+    if thread.name == "pocketflow-otel prices":
+        thread.join()
+print("genai_prices" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, stdout=subprocess.PIPE, text=True)
+    assert ran.stdout == f"{loads}\n"

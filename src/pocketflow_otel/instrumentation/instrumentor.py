@@ -17,7 +17,7 @@ from pocketflow_otel.instrumentation.hooks import Hooks
 from pocketflow_otel.instrumentation.metrics import Metrics
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.visits import current_scope
-from pocketflow_otel.llm.recording import open_accounts
+from pocketflow_otel.llm.opened import open_accounts
 from pocketflow_otel.options import DeclarativeOptions, Options, resolve
 from pocketflow_otel.version import __version__
 

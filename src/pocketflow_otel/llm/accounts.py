@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.usage import Usage
 
 _BY_HAND: Final = "the program"
+_RECORDING: Final = "pocketflow_otel.llm.recording"
 _MOST_GIVEN: Final = 256
 
 
@@ -67,13 +68,15 @@ class Accounts:
         self._lock = threading.RLock()
 
     def flow_began(self) -> None:
-        """Prepares for calls to come, where the program has imported a client that makes them."""
+        """Prepares for calls to come, where the program has imported what makes or records them."""
         if self._is_warm:
             return
         with importing:
             from pocketflow_otel.llm import clients
 
-        if any(client.module in sys.modules for client in clients.CLIENTS):
+        # Loaded when the program asks for `record_llm_usage`.
+        modules = (_RECORDING, *(client.module for client in clients.CLIENTS))
+        if any(module in sys.modules for module in modules):
             self._warm_up()
 
     def load_prices(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
-from pocketflow_otel.llm.recording import writers
+from pocketflow_otel.llm.opened import writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

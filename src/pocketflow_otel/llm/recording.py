@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from opentelemetry import context as otel_context
 
 from pocketflow_otel import log
 from pocketflow_otel.guard import guard
 from pocketflow_otel.late import importing
-
-if TYPE_CHECKING:
-    from pocketflow_otel.llm.accounts import Accounts
+from pocketflow_otel.llm.opened import opened
 
 _MOST_TOKENS: Final = 2**53
-
-
-class _Open:
-    """The accounts of the instrumentation that is active, and the key of its scopes."""
-
-    accounts: Accounts | None = None
-    scope_key = ""
-
-
-def open_accounts(accounts: Accounts | None, scope_key: str = "") -> None:
-    """Makes accounts those that programs record into; None for nobody's.
-
-    Args:
-        accounts: The accounts.
-        scope_key: Where an OpenTelemetry context holds the scope that calls are made in.
-    """
-    _Open.accounts, _Open.scope_key = accounts, scope_key
-
-
-def writers() -> frozenset[str]:
-    """The instrumentation scopes whose spans have reported calls."""
-    return frozenset() if _Open.accounts is None else frozenset(_Open.accounts.writers)
 
 
 def record_llm_usage(
@@ -70,7 +46,7 @@ def record_llm_usage(
         cost_usd: What it cost, where that is known; else the price is looked up.
         duration_seconds: How long it took, until now.
     """
-    accounts = _Open.accounts
+    accounts, scope_key = opened()
     if accounts is None:
         return
     try:
@@ -89,7 +65,7 @@ def record_llm_usage(
             cost_usd=_amount("cost_usd", cost_usd),
         )
         context = otel_context.get_current()
-        scope: Any = context.get(_Open.scope_key)
+        scope: Any = context.get(scope_key)
         accounts.record(scope, context, usage, _amount("duration_seconds", duration_seconds))
     except Exception:  # noqa: BLE001 - the guard decides
         guard.caught("recording a call")
