@@ -306,3 +306,19 @@ def test_a_key_that_a_receiver_repeats_is_not_shown(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret-key")
     with serving(Service(2, "who is s3cret-key?")) as endpoint:
         assert losses_over_grpc(endpoint, spans(5)) == [("the receiver rejects: who is …?", 2)]
+
+
+@pytest.mark.parametrize("make", [exporters.spans_over_grpc, exporters.spans_over_http])
+def test_a_header_without_a_name_is_told_but_not_shown(make, monkeypatch, caplog):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "s3cret-key")
+    make("http://127.0.0.1:1").shutdown()
+    assert "Header format invalid!" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_credentials_in_an_endpoint_are_not_shown(monkeypatch):
+    endpoint = "http://user:s3cret@127.0.0.1:1?key=s3cret"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    [(reason, dropped)] = losses_over_grpc(endpoint, spans(2))
+    assert dropped == 2
+    assert "s3cret" not in reason

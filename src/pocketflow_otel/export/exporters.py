@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import os
 import weakref
 from importlib.metadata import entry_points
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 _VERBOSITY: Final = "GRPC_VERBOSITY"
+
+
+class _HidesHeaders(logging.Filter):
+    """Leaves out the header that the SDK quotes where it is not what was expected: it may be a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.args = ("…",) * len(record.args or ())
+        return True
+
+
+logging.getLogger("opentelemetry.util.re").addFilter(_HidesHeaders())
 
 
 def spans_over_http(endpoint: str | None = None) -> SpanExporter:

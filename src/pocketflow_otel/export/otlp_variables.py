@@ -17,7 +17,10 @@ HTTP_JSON: Final = "http/json"
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 LONGEST_TIMEOUT_SECONDS: Final = 1e6
 """Sockets and threads cannot wait for any number of seconds."""
-_HEADERS: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in ("", "TRACES_", "METRICS_", "LOGS_"))
+_HEADERS, _ENDPOINTS = (
+    tuple(f"OTEL_EXPORTER_OTLP_{signal}{name}" for signal in ("", "TRACES_", "METRICS_", "LOGS_"))
+    for name in ("HEADERS", "ENDPOINT")
+)
 _SHORTEST_KEY: Final = 6
 """In characters: shorter words stand in any text."""
 DEFAULT_PORTS: Final = {GRPC: 4317, HTTP: 4318}
@@ -95,13 +98,20 @@ def variable(environ: Mapping[str, str], signal: Signal, name: str) -> str:
 
 
 def without_keys(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """A text that quotes no header that the variables have set: libraries and servers name what they cannot use."""
-    values = (header.partition("=")[2] for name in _HEADERS for header in environ.get(name, "").split(","))
-    words = {word for value in values for word in (*value.split(), *unquote(value).split())}
-    for word in sorted(words, key=len, reverse=True):
-        if len(word) >= _SHORTEST_KEY:
-            text = text.replace(word, "…")
+    """A text that quotes no key of the variables: libraries and servers name what they cannot use."""
+    for key in sorted(_keys(environ), key=len, reverse=True):
+        text = text.replace(key, "…")
     return text
+
+
+def _keys(environ: Mapping[str, str]) -> set[str]:
+    """The words of all headers, and of all endpoints the credentials and the query."""
+    headers = (header.partition("=")[2] for name in _HEADERS for header in environ.get(name, "").split(","))
+    words = {word for value in headers for word in (*value.split(), *unquote(value).split())}
+    for endpoint in (environ.get(name, "") for name in _ENDPOINTS):
+        place, _, query = endpoint.partition("://")[2].partition("?")
+        words |= {place.rpartition("@")[0], query}
+    return {word for word in words if len(word) >= _SHORTEST_KEY}
 
 
 def _url(environ: Mapping[str, str], signal: Signal) -> SplitResult:
