@@ -86,3 +86,12 @@ def test_a_timeout_that_cannot_be_waited_for_is_told(saved, seconds):
     outcome = saved.pocketflow_otel("send", "spans.jsonl", "--timeout", seconds)
     assert outcome.status == 2
     assert "'--timeout': Input should be" in outcome.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"], ids=["closed", "full"])
+@pytest.mark.parametrize("exporter", ["file", "console", "otlp"])
+@pytest.mark.parametrize("is_flow", [True, False])
+def test_a_program_runs_as_ever_where_nobody_can_be_told(shell, flow, redirection, exporter, is_flow):
+    shell.environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    shell.write("program.py", (flow if is_flow else "") + "print('done')")
+    assert redirected(shell, redirection, "run", "--exporter", exporter, "program.py") == ("done\n", "", 0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Literal
 
 import typer
 
@@ -19,7 +18,7 @@ def say(text: str) -> None:
     try:
         typer.echo(text, err=True)
     except OSError:
-        _empty(sys.stderr)
+        _give_up("stderr")
 
 
 def write(content: str, output: Path) -> None:
@@ -40,7 +39,7 @@ def write(content: str, output: Path) -> None:
         try:
             typer.echo(data, nl=False)
         except OSError:
-            _empty(sys.stdout)
+            _give_up("stdout")
             raise
     elif output.exists() and not output.is_file():
         output.write_bytes(data)
@@ -49,12 +48,9 @@ def write(content: str, output: Path) -> None:
         _replace(output.resolve(), data)
 
 
-def _empty(stream: TextIO) -> None:
-    """Lets what is left in a stream go nowhere: it would fail again when Python ends, with an exit code of its own."""
-    with contextlib.suppress(OSError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
+def _give_up(stream: Literal["stdout", "stderr"]) -> None:
+    """Forgets a stream: what is left in it would fail again when Python ends, with an exit code of its own."""
+    setattr(sys, stream, None)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from pocketflow_otel.cli.choices import one_of
 from pocketflow_otel.cli.launch import launch, untraceable
+from pocketflow_otel.cli.output import say
 from pocketflow_otel.export import chosen, places
 from pocketflow_otel.options import CONTENT_ENV, Verbosity, environment_variable
 
@@ -137,7 +138,7 @@ def _names(asked: Sequence[str] | None, *, quiet: bool) -> list[str]:
     except chosen.UnknownExporterError as error:
         raise typer.BadParameter(str(error), param_hint="--exporter") from None
     for sentence in unknown:
-        typer.echo(f"pocketflow-otel: {chosen.TRACES_EXPORTER}: {sentence}", err=True)
+        say(f"pocketflow-otel: {chosen.TRACES_EXPORTER}: {sentence}")
     return [name for name in names if name != chosen.CONSOLE] if quiet else names
 
 
@@ -154,7 +155,7 @@ def _launch_traced(
 ) -> NoReturn:
     obstacle = untraceable()
     if obstacle:
-        typer.echo(f"pocketflow-otel: not traced: {obstacle}", err=True)
+        say(f"pocketflow-otel: not traced: {obstacle}")
         launch(command, None)
     recorded = _content(content, exporters)
     arguments: dict[str, Any] = {"exporters": list(exporters), **recorded}
@@ -195,4 +196,4 @@ def _say(exporters: Sequence[str], recorded: dict[str, bool], trace_dir: Path | 
         what = "with some content: " + ", ".join(name.removeprefix("capture_") for name in kept)
     else:
         what = "without content, which --content adds"
-    typer.echo(f"pocketflow-otel: tracing to {where}; {what}", err=True)
+    say(f"pocketflow-otel: tracing to {where}; {what}")

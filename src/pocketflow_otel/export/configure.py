@@ -26,7 +26,7 @@ from pocketflow_otel.export.file import TraceFileProcessor
 from pocketflow_otel.export.ids import PrivateIdGenerator
 from pocketflow_otel.export.instrumentors import instrument_all
 from pocketflow_otel.export.resource import program_name, resource
-from pocketflow_otel.export.streams import real_stream
+from pocketflow_otel.export.streams import real_stream, write_now
 from pocketflow_otel.llm import clients
 from pocketflow_otel.options import Options, resolve
 
@@ -265,7 +265,6 @@ class _FlowWatch(SpanProcessor):
         self._ran = True
         if stream is not None:
             try:
-                stream.write("pocketflow-otel: no PocketFlow flow ran\n")
-                stream.flush()
+                write_now(stream, "pocketflow-otel: no PocketFlow flow ran\n")
             except (OSError, ValueError):
                 return

@@ -7,7 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass, field, replace
 
-from pocketflow_otel.export.streams import real_stream
+from pocketflow_otel.export.streams import real_stream, write_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,7 @@ def _say(text: str) -> None:
     try:
         stream = real_stream(sys.stderr)
         if stream is not None:
-            stream.write(f"pocketflow-otel: {' '.join(printable.split())}\n")
-            stream.flush()
+            write_now(stream, f"pocketflow-otel: {' '.join(printable.split())}\n")
     except Exception:  # noqa: BLE001, S110 - stderr may be closed, full or anything: then nobody can be told
         pass
 

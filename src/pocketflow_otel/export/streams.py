@@ -1,5 +1,7 @@
 """The streams that this project's own messages go to."""
 
+import io
+import os
 from typing import Final, TextIO
 
 WRAPPED_ATTRIBUTE: Final = "__pocketflow_wrapped__"
@@ -23,3 +25,23 @@ def real_stream(stream: TextIO | None) -> TextIO | None:
             break
         stream = wrapped
     return stream
+
+
+def write_now(stream: TextIO, text: str) -> None:
+    """Writes at once, after what the stream holds already, and leaves nothing in it.
+
+    What a stream keeps of a text that it could not write, it would try to write again when the program ends, and Python
+    would make another exit code of that.
+
+    Raises:
+        OSError: If it cannot be written; a stream of the program's own raises anything.
+    """
+    # Of a console Windows wants more than bytes.
+    if type(stream) is not io.TextIOWrapper or not isinstance(stream.buffer, io.BufferedWriter) or os.name == "nt":
+        stream.write(text)
+        stream.flush()
+        return
+    stream.flush()
+    rest = text.encode(stream.encoding, stream.errors or "strict")
+    while rest:
+        rest = rest[os.write(stream.fileno(), rest) :]

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pocketflow_otel.export.console.text import EMOJI_JOINER, cell, cells, printable
+from pocketflow_otel.export.streams import write_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -136,8 +137,7 @@ class Terminal:
         room = self._width() if self._cuts and not whole else None
         text = "".join([self._render(line, room) + "\n" for line in lines])
         try:
-            stream.write(text)
-            stream.flush()
+            write_now(stream, text)
         except RuntimeError:
             # A signal handler came in the middle of another write to the same stream: only this line is lost.
             return
