@@ -244,7 +244,7 @@ def test_a_grpc_refusal_is_told():
 def test_a_redirection_is_no_success_and_takes_no_headers_elsewhere():
     with over_http() as elsewhere:
         place = f"{elsewhere.endpoint}/v1/traces"
-        with over_http(lambda _: Reply(302, headers={"Location": place})) as server:
+        with over_http(lambda _: Reply(302, headers={"Location": f"{place}?state=secret"})) as server:
             tally = send(server.endpoint, HTTP, headers=["key=secret"])
     assert outcome(tally) == (0, {f"HTTP 302 Found: it is at {place}": SIX}, {})
     assert elsewhere.requests == []

@@ -116,7 +116,7 @@ def _with_scheme(endpoint: str) -> str:
     if port.isdecimal() and not host:
         raise ValueError(f"endpoint {endpoint!r}: expected http://HOST:PORT; near it is http://localhost:{port}")
     if not port:
-        raise ValueError(f"endpoint {_shown(endpoint)!r}: expected http://HOST:PORT or https://HOST:PORT")
+        raise ValueError(f"endpoint {without_credentials(endpoint)!r}: expected http://HOST:PORT or https://HOST:PORT")
     return f"http://{endpoint}"
 
 
@@ -137,7 +137,9 @@ def _grpc_url(environ: Mapping[str, str]) -> str:
         text = f"{'http' if is_insecure else 'https'}://{text}"
     url = _checked(text)
     if url.path.strip("/"):
-        raise ValueError(f"endpoint {_shown(text)}: gRPC has no use for the path {url.path}: expected http://HOST:PORT")
+        raise ValueError(
+            f"endpoint {without_credentials(text)}: gRPC has no use for the path {url.path}: expected http://HOST:PORT"
+        )
     if url.port is None:
         url = url._replace(
             netloc=f"{url.netloc}:{443 if url.scheme == 'https' else otlp_variables.DEFAULT_PORTS[GRPC]}"
@@ -153,7 +155,9 @@ def _checked(text: str) -> SplitResult:
         is_right = False
     if not is_right:
         near = f"; near it is http://{text}" if _HOST_AND_PORT.fullmatch(text) else ""
-        raise ValueError(f"endpoint {_shown(text)!r}: expected http://HOST:PORT or https://HOST:PORT{near}")
+        raise ValueError(
+            f"endpoint {without_credentials(text)!r}: expected http://HOST:PORT or https://HOST:PORT{near}"
+        )
     return url
 
 
@@ -167,9 +171,9 @@ def _is_host(name: str) -> bool:
     return bool(name) and name.isprintable() and " " not in name and (":" in name or bool(name.encode("idna")))
 
 
-def _shown(endpoint: str) -> str:
-    """What was given as an endpoint, without credentials and query, which may hold keys."""
-    scheme, separator, rest = endpoint.rpartition("://")
+def without_credentials(url: str) -> str:
+    """A URL, or what was given as one, without credentials and query, which may hold keys."""
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     # A password may have any character.
     return scheme + separator + rest.rpartition("@")[2].partition("?")[0]
 

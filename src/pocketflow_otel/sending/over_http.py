@@ -19,6 +19,7 @@ from pocketflow_otel.export.confirmations import NotOtlpError, confirmation, rea
 from pocketflow_otel.export.otlp_variables import HTTP_JSON
 from pocketflow_otel.export.reasons import no_answer, reason_of
 from pocketflow_otel.sending.answers import Accepted, Refused, TooLarge, TryAgain, Unreachable, line, speaks_of_size
+from pocketflow_otel.sending.destination import without_credentials
 from pocketflow_otel.sending.messages import as_json
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _accepted(response: requests.Response, content: bytes) -> Answer:
 def _message(response: requests.Response, content: bytes) -> str:
     """What a server says of an error: by OTLP in a `google.rpc.Status`, otherwise as it stands there."""
     if "location" in response.headers and not content:
-        return f"it is at {response.headers['location']}"
+        return f"it is at {without_credentials(response.headers['location'])}"
     status = Status()
     if content and _parse(content, status) and status.message:
         message: str = status.message
