@@ -53,3 +53,11 @@ def instrumentor() -> Iterator[Any]:
     yield one
     if one.is_instrumented_by_opentelemetry:
         one.uninstrument()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says in one line what was skipped, and why: backends that can't be had on this machine."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = sorted({report.longrepr[2].removeprefix("Skipped: ") for report in skipped})
+    if reasons:
+        terminalreporter.write_line(f"{len(skipped)} skipped: {'; '.join(reasons)}")
