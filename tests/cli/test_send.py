@@ -1,12 +1,17 @@
 """``pocketflow-otel send`` as a user meets it."""
 
 import json
+import re
+import shlex
 import signal
 
 import pytest
 
 from cli.conftest import COMMAND
+from docs import console
 from e2e import troublemakers
+from pocketflow_otel.cli import progress
+from pocketflow_otel.cli.app import app
 from sending.scripted import GRPC, HTTP, JSON, Reply, over_grpc, over_http, serving, spans_in
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -228,3 +233,36 @@ def test_help_loads_nothing_that_sends(shell):
         "app(['send', '--help'])\n",
     )
     assert outcome.stdout.splitlines()[-1] == "[]"
+
+
+MANY = 3_000
+
+
+def many_spans():
+    return raw(*(f"{number:016x}" for number in range(1, MANY + 1)), name="many")
+
+
+def test_a_terminal_shows_a_bar_and_leaves_the_outcome(shell):
+    shell.write("many.jsonl", many_spans())
+    with over_http() as server:
+        command = shlex.join([*COMMAND, "send", "many.jsonl", "--endpoint", server.endpoint])
+        shown = console.on_terminal(command, shell.directory, shell.environ)
+    drawn = [line for line in re.split(r"[\r\n]+", shown) if "━" in line]
+    assert "3,000 spans accepted" in drawn[-1]
+    assert shown.splitlines()[-1].endswith(
+        f"pocketflow-otel: 3,000 spans accepted: {HTTP} to {server.endpoint}/v1/traces"
+    )
+
+
+def test_elsewhere_a_line_tells_from_time_to_time_how_far_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0)
+    file = tmp_path / "many.jsonl"
+    file.write_text(many_spans(), encoding="utf-8")
+    with over_http() as server, pytest.raises(SystemExit) as ended:
+        app(["send", str(file), "--endpoint", server.endpoint])
+    *lines, outcome = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 0
+    assert lines == [
+        f"pocketflow-otel: {spans} spans accepted, 100% of the files read" for spans in ("1,000", "2,000", "3,000")
+    ]
+    assert outcome.startswith("pocketflow-otel: 3,000 spans accepted: ")
