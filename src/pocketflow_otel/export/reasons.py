@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 160
 """In characters: a proxy may answer with a whole web page."""
+_NO_SCHEME: Final = frozenset({"InvalidSchema", "MissingSchema"})
+"""What `requests` raises where it does not know how to speak, most of the time for want of ``http://``."""
 
 
 def reason_of(error: BaseException, timeout_seconds: float) -> str:
@@ -26,6 +28,8 @@ def reason_of(error: BaseException, timeout_seconds: float) -> str:
         return brief(str(error))
     if any("timeout" in type(cause).__name__.lower() for cause in chain):
         return no_answer(timeout_seconds)
+    if type(error).__name__ in _NO_SCHEME:
+        return "the endpoint begins with neither http:// nor https://"
     for cause in reversed(chain):
         if isinstance(cause, OSError) and cause.strerror:
             return brief(cause.strerror)
