@@ -95,12 +95,13 @@ def test_format_of_one_trace_refuses_several_and_takes_the_one_that_is_chosen(sh
     assert refused.status == 2
     assert "these are 2" in refused.stderr
     assert "--trace-id" in refused.stderr
-    chosen = shell.pocketflow_otel("export", file, "--format", form, "--trace-id", "ff")
+    chosen = shell.pocketflow_otel("export", file, "--format", form, "--trace-id", OTHER[:16])
     assert chosen.status == 0
 
 
 def test_trace_id_chooses_one_of_a_file(shell, traced):
-    outcome = shell.pocketflow_otel("export", str(two_in_one(shell, traced)), "--format", "otlp", "--trace-id", "ff")
+    file = str(two_in_one(shell, traced))
+    outcome = shell.pocketflow_otel("export", file, "--format", "otlp", "--trace-id", OTHER[:16])
     assert OTHER in outcome.stdout
     assert traced.stem not in outcome.stdout
 

@@ -1,5 +1,7 @@
+import inspect
 import json
 import os
+import textwrap
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -30,8 +32,8 @@ def written(tmp_path):
 
 
 def test_the_file_in_the_documentation_is_one(written):
-    lines = PriceTable.__doc__.split("::\n\n")[1].split("JSON holds")[0]
-    table = PriceTable.load(written("\n".join(line[8:] for line in lines.splitlines())))
+    shown = inspect.cleandoc(PriceTable.__doc__).split("::\n\n")[1].split("JSON holds")[0]
+    table = PriceTable.load(written(textwrap.dedent(shown)))
 
     llama = table.find("ollama", "my-llama")
     assert llama.cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000)) == Decimal("0.8")
