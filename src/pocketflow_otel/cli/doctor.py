@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pocketflow_otel.figures import count, size
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -37,7 +39,7 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     yield from _section("Options", [(option.name, f"{option.value}  ({option.source})") for option in found.options])
     yield from _section("Spans go to", [_destination(destination) for destination in found.destinations])
     directory = found.trace_directory
-    kept = f"{directory.traces} traces, {directory.size_bytes} bytes, {directory.unfinished} unfinished"
+    kept = f"{count(directory.traces, 'trace')}, {size(directory.size_bytes)}, {directory.unfinished:,} unfinished"
     state = f"{kept}, mode {directory.mode}" if directory.exists else "not there yet"
     yield from _section("Trace directory", [("", directory.path), ("", state)])
     if found.is_well:

@@ -60,7 +60,7 @@ class FlowRun(Visit):
         super().recording_began()
         content.remember(self, self.attributes.get("params"))
         if self.orchestration is None:
-            self.tracing.accounts.flow_began()
+            self.tracing.accounts.pricing.flow_began()
             self.tracing.accounts.store_given(self, read_store(self.store) or {})
             content.remember(self, self.store)
             self.tell_at_once(self._graph_attributes())

@@ -96,7 +96,7 @@ class Tracing:
         self.accounts = Accounts(self._start_call, instruments, self._prices, self.safe)
         self.limits = Limits(*options.limits)
         if options.price_file is not None:
-            self.accounts.load_prices()
+            self.accounts.pricing.read()
         self.classes = Classes()
         self.selection = Selection(options.include, options.exclude, options.detailed)
         self.watches = StoreWatches()

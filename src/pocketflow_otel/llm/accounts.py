@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +13,7 @@ from pocketflow_otel.capture.containers import SCALARS, is_one_of
 from pocketflow_otel.guard import guard
 from pocketflow_otel.late import importing
 from pocketflow_otel.llm.ledger import RESULT, STORE, Call, Ledger, SpanOfOthers
+from pocketflow_otel.llm.pricing import Pricing
 from pocketflow_otel.llm.sums import Sums
 from pocketflow_otel.llm.telling import Telling
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from pocketflow_otel.llm.usage import Usage
 
 _BY_HAND: Final = "the program"
-_RECORDING: Final = "pocketflow_otel.llm.recording"
 _MOST_GIVEN: Final = 256
 
 
@@ -45,6 +43,7 @@ class Accounts:
         clean: Makes a name fit to be shown.
 
     Attributes:
+        pricing: Prices them.
         writers: Instrumentation scopes whose spans have reported calls.
     """
 
@@ -56,10 +55,8 @@ class Accounts:
         clean: Callable[[str], str],
     ) -> None:
         self._telling = Telling(start_call, metrics, clean)
-        self._make_prices = make_prices
+        self.pricing = Pricing(make_prices)
         self._clean = clean
-        self._prices: Prices | None = None
-        self._is_warm = False
         self.writers: set[str] = set()
         self._lock = threading.RLock()
 
@@ -67,29 +64,11 @@ class Accounts:
         """Starts anew in a child, where the lock may be held by a thread that is not there."""
         self._lock = threading.RLock()
 
-    def flow_began(self) -> None:
-        """Prepares for calls to come, where the program has imported what makes or records them."""
-        if self._is_warm:
-            return
-        with importing:
-            from pocketflow_otel.llm import clients
-
-        # Loaded when the program asks for `record_llm_usage`.
-        modules = (_RECORDING, *(client.module for client in clients.CLIENTS))
-        if any(module in sys.modules for module in modules):
-            self._warm_up()
-
-    def load_prices(self) -> None:
-        """Reads the user's own prices, so that what is wrong with them is said at once."""
-        with importing:
-            self._known_prices()
-
     # Spans of others.
 
     def span_began(self, scope: Any, budgets: Any, around: SpanOfOthers | None, attributes: Mapping[str, Any]) -> Any:
         """Notes where a span begins that others may report a call by."""
-        if not self._is_warm and any(name.startswith(("gen_ai.", "llm.", "openinference.")) for name in attributes):
-            self._warm_up()
+        self.pricing.span_began(attributes)
         return SpanOfOthers(scope, budgets, around)
 
     def span_ended(
@@ -116,7 +95,7 @@ class Accounts:
             return
         model = told.usage.model if told.usage is not None else _model_in(attributes)
         report = Call(told.usage, self._telling.shown(model, span.scope), span.scope, writer, *times)
-        price = self._price(told.usage)
+        price = self.pricing.price(told.usage)
         with self._lock:
             ledger = _ledger(span.scope, span.budgets)
             call = ledger.of_report(report, span)
@@ -199,7 +178,7 @@ class Accounts:
     def _found(self, scope: Any, found: Found, writer: str) -> None:
         usage = found.usage
         now = time.time_ns()  # pricing the first call takes a while
-        price = self._price(usage)
+        price = self.pricing.price(usage)
         report = Call(usage, self._telling.shown(usage.model, scope), scope, writer, _started(scope, now), now)
         budgets = budgets_of(scope.context)
         with self._lock:
@@ -243,7 +222,7 @@ class Accounts:
             seconds: How long it took; None where that is not known.
         """
         now = time.time_ns()  # pricing the first call takes a while
-        price = self._price(usage)
+        price = self.pricing.price(usage)
         started = now if seconds is None else now - int(seconds * 1e9)
         call = Call(usage, self._telling.shown(usage.model, scope), scope, _BY_HAND, started, now)
         budgets = budgets_of(context)
@@ -297,7 +276,7 @@ class Accounts:
         usage = report.usage if call.usage is None else None
         if usage is not None and usage.model is None and call.model is not None:
             usage = replace(usage, model=call.model)
-            price = self._price(usage)
+            price = self.pricing.price(usage)
         if usage is None and (call.price is not None or price is None):
             return
         for sums, in_failed_try in _around(call.scope):
@@ -319,36 +298,6 @@ class Accounts:
             budget.spend(tokens=tokens * times, usd=0.0 if call.price is None else call.price.usd * times)
             if call.price is None and times > 0 and (warning := budget.unpriced(call.name)):
                 self._telling.warning(warning)
-
-    # Prices.
-
-    def _price(self, usage: Usage | None) -> Price | None:
-        if usage is None:
-            return None
-        try:
-            with importing:
-                return self._known_prices().price(usage)
-        except Exception:  # noqa: BLE001 - the guard decides; a call without a price is told to have none
-            guard.caught("pricing a call")
-            return None
-
-    def _known_prices(self) -> Prices:
-        if self._prices is None:
-            self._prices = self._make_prices()
-        return self._prices
-
-    def _warm_up(self) -> None:
-        # A call takes longer than it takes to load the prices: they are there when it has ended.
-        self._is_warm = True
-        with suppress(RuntimeError):  # there are no threads to be had: then the first call waits for its price
-            threading.Thread(target=self._load_prices, name="pocketflow-otel prices", daemon=True).start()
-
-    def _load_prices(self) -> None:
-        try:
-            with importing:
-                self._known_prices().warm_up()
-        except Exception:  # noqa: BLE001 - the guard decides
-            guard.caught("loading prices")
 
 
 def _memory(scope: Any) -> Memory:
