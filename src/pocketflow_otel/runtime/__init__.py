@@ -1,0 +1,1 @@
+"""Runs workflow documents on PocketFlow: load, prepare, execute, collect."""

@@ -1,0 +1,1 @@
+"""Connections: named ways to outside systems, whose secrets come from the environment."""

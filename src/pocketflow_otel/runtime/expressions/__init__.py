@@ -1,0 +1,1 @@
+"""What stands in a document for values that come at run time: references, templates and conditions."""

@@ -1,0 +1,1 @@
+"""The node types that come along, one module each."""

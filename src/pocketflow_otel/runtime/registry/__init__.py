@@ -1,0 +1,1 @@
+"""Node types: what a document can name, where it comes from, and what it takes."""

@@ -1,0 +1,1 @@
+"""What goes from node to node."""
