@@ -1,0 +1,94 @@
+"""A document with all that belongs to it: bodies of nodes, documents it names, and where everything stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path as FilePath
+
+    from pocketflow_otel.runtime.documents.model import (
+        Document,
+        Edge,
+        MapConfig,
+        Node,
+        ParallelConfig,
+        WorkflowConfig,
+    )
+    from pocketflow_otel.runtime.documents.places import Path, Places
+
+    Config = MapConfig | ParallelConfig | WorkflowConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Nodes that see one another: those of a document, or of a body.
+
+    Attributes:
+        path: Where the fields of the scope stand: empty for a document's, ``nodes.each.with`` for a body's.
+        key: Which of them holds the nodes: ``nodes`` or ``do``.
+        nodes: The nodes by name, in the order of the document.
+        edges: Which node follows which action; empty where the nodes are ordered by data.
+        start: By action: the node to begin with, if it is named.
+        bodies: Of each node that holds nodes, what it holds.
+    """
+
+    path: Path
+    key: str
+    nodes: Mapping[str, Node]
+    edges: Sequence[Edge] = ()
+    start: str | None = None
+    bodies: Mapping[str, Body] = field(default_factory=dict)
+
+    @property
+    def by_action(self) -> bool:
+        """Whether edges order the nodes; else data does."""
+        return bool(self.edges)
+
+    def path_of(self, name: str) -> Path:
+        """Where a node stands in the document."""
+        return (*self.path, self.key, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a node of type ``map``, ``parallel`` or ``workflow`` holds.
+
+    Attributes:
+        config: What it is given, references unresolved.
+        scope: Its nodes; None where it names another document.
+        workflow: The other document, if it names one.
+    """
+
+    config: Config
+    scope: Scope | None = None
+    workflow: Loaded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A document as loaded: each of its parts is what it should be; whether they fit together is for `checks` to say.
+
+    Attributes:
+        document: The document.
+        scope: Its nodes, with the bodies in them.
+        file: What it is called in faults: its file as it was named, or ``<document>``.
+        base: The folder where its relative paths begin.
+        places: Where its parts stand; empty if it was no text.
+    """
+
+    document: Document
+    scope: Scope
+    file: str
+    base: FilePath
+    places: Places
+
+    def scopes(self) -> Iterator[Scope]:
+        """All its scopes, inner ones after those around them. Those of other documents are not among them."""
+        waiting = [self.scope]
+        while waiting:
+            scope = waiting.pop()
+            yield scope
+            waiting.extend(body.scope for body in scope.bodies.values() if body.scope is not None)
