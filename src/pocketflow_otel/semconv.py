@@ -57,6 +57,13 @@ POST_SECONDS: Final = "pocketflow.post.seconds"
 PARAMS: Final = "pocketflow.params"
 TRUNCATED: Final = "pocketflow.truncated"
 
+# What a visit took, where the runtime measured it. Names of counts, such as ``rows_read``, follow the prefix.
+NODE_CPU_SECONDS: Final = "pocketflow.node.cpu_seconds"
+NODE_MEMORY_BYTES: Final = "pocketflow.node.memory_bytes"
+NODE_READ_BYTES: Final = "pocketflow.node.read_bytes"
+NODE_WRITTEN_BYTES: Final = "pocketflow.node.written_bytes"
+NODE_COUNT_PREFIX: Final = "pocketflow.node.count."
+
 # Tries and batches.
 ATTEMPTS: Final = "pocketflow.attempts"
 MAX_RETRIES: Final = "pocketflow.max_retries"

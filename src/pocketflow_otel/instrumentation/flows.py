@@ -37,7 +37,7 @@ class FlowRun(Visit):
         super().__init__(tracing, owner, instance, info, parent, store)
         self.is_transparent = False
         self._rounds = 0
-        self.places = Places(tracing, self.attributes.get("start_node"), self.place.name)
+        self.places = Places(tracing, graph.starts(instance), self.place.name)
 
     def begin(self, around: Context) -> None:
         """Starts the run; where nothing of it is recorded, budgets say what they don't see."""

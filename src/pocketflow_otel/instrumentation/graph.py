@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pocketflow_otel.capture.instances import instance_attributes
+from pocketflow_otel.semconv import DEFAULT_ACTION
 
 if TYPE_CHECKING:
     from pocketflow_otel.instrumentation.classes import Classes
@@ -41,6 +42,18 @@ def own_name(node: object, class_name: str) -> str:
     return name if type(name) is str and name else class_name
 
 
+def starts(flow: object) -> list[object]:
+    """The nodes a flow begins with: its start node; of a flow that has several at once, its ``start_nodes``."""
+    attributes = instance_attributes(flow)
+    several = attributes.get("start_nodes")
+    return list(several) if type(several) is list else [attributes.get("start_node")]
+
+
+def _is_ordered_by_data(flow: object) -> bool:
+    """Whether its nodes have successors because these need what they give, whatever action they choose."""
+    return "start_nodes" in instance_attributes(flow)
+
+
 class Member(NamedTuple):
     """A node of a graph."""
 
@@ -49,16 +62,16 @@ class Member(NamedTuple):
     successors: dict[Any, Any]
 
 
-def walk(start: object, named: Callable[[object], str]) -> Iterator[Member]:
-    """The nodes reached from a start node, breadth first, with names that are unique among them.
+def walk(starts: list[object], named: Callable[[object], str]) -> Iterator[Member]:
+    """The nodes reached from where a flow begins, breadth first, with names that are unique among them.
 
     Args:
-        start: The flow's start node; None for an empty flow.
+        starts: The nodes it begins with; None among them is no node.
         named: A node's own name.
     """
     taken: dict[str, int] = {}
     seen: set[int] = set()
-    waiting = deque([start])
+    waiting = deque(starts)
     while waiting and len(seen) < _MAX_NODES:
         node = waiting.popleft()
         if node is None:
@@ -182,13 +195,18 @@ class _Describer:
         self._safe = safe
 
     def graph(self, flow: object, around: tuple[int, ...]) -> dict[str, Any]:
-        members = list(walk(instance_attributes(flow).get("start_node"), self._name))
+        members = list(walk(starts(flow), self._name))
+        by_data = _is_ordered_by_data(flow)
         names = {id(member.successors): member.name for member in members}
         inside = (*around, id(successors_of(flow)))
         return {
             "nodes": [self._node(member, inside) for member in members],
             "edges": [
-                {"from": member.name, "action": self._safe(action), "to": self._target(target, names)}
+                {
+                    "from": member.name,
+                    "action": DEFAULT_ACTION if by_data else self._safe(action),
+                    "to": self._target(target, names),
+                }
                 for member in members
                 for action, target in list(member.successors.items())
             ],

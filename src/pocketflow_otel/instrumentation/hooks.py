@@ -26,6 +26,7 @@ from pocketflow_otel.instrumentation.selection import Level
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.tries import Attempt, Item, Trial
 from pocketflow_otel.instrumentation.visits import Visit
+from pocketflow_otel.visiting import StoreView
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -40,6 +41,12 @@ _Begin = Callable[[type, Any, _Arguments, _Keywords], Any]
 
 def _argument(args: _Arguments, kwargs: _Keywords, position: int, name: str) -> Any:
     return args[position] if len(args) > position else kwargs.get(name)
+
+
+def _store(args: _Arguments, kwargs: _Keywords) -> Any:
+    """The store that a visit is given; of a view the store itself."""
+    store = args[0] if args else kwargs.get("shared")
+    return store.viewed_store if type(store) is not dict and issubclass(type(store), StoreView) else store
 
 
 class Hooks:
@@ -111,7 +118,7 @@ class Hooks:
                 return self._begin_untraced(owner, instance, parent, around)
         elif not info.is_node:
             return None
-        store = args[0] if args else kwargs.get("shared")
+        store = _store(args, kwargs)
         visit: Visit = (FlowRun if info.is_flow else Visit)(tracing, owner, instance, info, parent, store)
         if BUDGETS in around and _is_visit(parent, info) and (visit.place.is_plain or _is_outermost(owner, instance)):
             budgeting.begin_visit(around, visit.place.name, parent)

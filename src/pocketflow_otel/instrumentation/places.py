@@ -97,19 +97,19 @@ class Places:
 
     Args:
         tracing: The instrumentation.
-        start: The flow's start node.
+        starts: The nodes the flow begins with.
         flow_name: The flow's name.
 
     Attributes:
         known: The places, by the identity of their nodes' successors: PocketFlow visits copies of nodes.
     """
 
-    def __init__(self, tracing: Tracing, start: object, flow_name: str) -> None:
+    def __init__(self, tracing: Tracing, starts: list[object], flow_name: str) -> None:
         self._tracing = tracing
         self._flow_name = flow_name
         self.known: dict[int, Place] = {}
         self._names: dict[str, int] = {}
-        for member in graph.walk(start, self._own_name):
+        for member in graph.walk(starts, self._own_name):
             self._add(member.node, member.successors, member.name, in_graph=True)
             own = self._own_name(member.node)
             self._names[own] = self._names.get(own, 0) + 1

@@ -17,6 +17,7 @@ from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, numbers
 from pocketflow_otel.instrumentation.store_delta import KeyChange, StoreDelta
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.tries import MOST_RETRIES, Trial
+from pocketflow_otel.visiting import VISITING
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.capture.encoding import Encoded
     from pocketflow_otel.instrumentation.attribution import StoreWatch
     from pocketflow_otel.instrumentation.classes import ClassInfo
+    from pocketflow_otel.visiting import Measured
 
 _LEAST_SECONDS: Final = 0.0001
 _NUMBERS: Final = frozenset({int, float})
@@ -104,8 +106,12 @@ class Visit(Trial):
         place, orchestration = self.place, self.orchestration
         attributes = place.attributes.copy()
         attributes[semconv.NODE_VISIT] = place.visits = next(place.numbers)
-        if orchestration is not None and orchestration.previous is not None:
-            attributes[semconv.GRAPH_NODE_PARENT_ID] = orchestration.previous
+        if orchestration is not None:
+            visiting = VISITING.get()
+            known = visiting is not None and visiting.instance is self.instance
+            previous = visiting.follows if known else orchestration.previous  # type: ignore[union-attr]
+            if previous is not None:
+                attributes[semconv.GRAPH_NODE_PARENT_ID] = previous
         return attributes
 
     def recording_began(self) -> None:
@@ -316,6 +322,9 @@ class Visit(Trial):
             self._tell_tries(attributes)
         if self.delta is not None:
             self.delta.tell(self, attributes)
+        visiting = VISITING.get()
+        if visiting is not None and visiting.instance is self.instance:
+            _tell_measured(visiting.measured(), attributes)
         if self._printed is not None:
             content.tell_printed(self, self._printed, attributes)
         if self._io is not None:
@@ -380,6 +389,18 @@ class Visit(Trial):
         content.remember(self, self.store)
         content.remember(self, self.attributes.get("params"))
         super().remember_secrets()
+
+
+def _tell_measured(measured: Measured, attributes: dict[str, Any]) -> None:
+    told = {
+        semconv.NODE_CPU_SECONDS: measured.cpu_seconds,
+        semconv.NODE_MEMORY_BYTES: measured.memory_bytes,
+        semconv.NODE_READ_BYTES: measured.read_bytes,
+        semconv.NODE_WRITTEN_BYTES: measured.written_bytes,
+    }
+    for name, count in measured.counts.items():
+        told[semconv.NODE_COUNT_PREFIX + name] = count
+    attributes.update({name: amount for name, amount in told.items() if amount})
 
 
 def current_scope() -> Any:
