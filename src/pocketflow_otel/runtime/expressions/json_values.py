@@ -15,7 +15,7 @@ from pocketflow_otel.runtime.expressions.errors import UnusableValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEEPEST: Final = 200
+DEEPEST: Final = 100
 """How deep lists and dicts may be nested."""
 
 _AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None)})
@@ -81,16 +81,20 @@ def _copied(value: Any, leaf: Callable[[Any], Any], room: int) -> Any:
         raise UnusableValue(f"a value is nested more than {DEEPEST} deep, or holds itself")
     if issubclass(kind, dict):
         return {_key(key): _copied(item, leaf, room - 1) for key, item in dict.items(value)}
-    if issubclass(kind, list):
-        return [_copied(item, leaf, room - 1) for item in list.__iter__(value)]
-    if issubclass(kind, tuple):
-        return [_copied(item, leaf, room - 1) for item in tuple.__iter__(value)]
+    for base in (list, tuple):
+        if issubclass(kind, base):
+            return [_copied(item, leaf, room - 1) for item in base.__iter__(value)]
+    return _plain(value, leaf)
+
+
+def _plain(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    kind = type(value)
     if issubclass(kind, str):
         return str.__add__(value, "")
     if issubclass(kind, int):
         return int.__add__(value, 0)
     if issubclass(kind, float):
-        return float.__add__(value, 0.0)
+        return float.__mul__(value, 1.0)
     return leaf(value)
 
 

@@ -93,16 +93,16 @@ def _taken(value: Any, step: str | int, text: str) -> Any:
     for base in (list, tuple):
         if issubclass(kind, base):
             return _indexed(base, value, step, text)
-    raise MissingValue(f"${{{text}}} has no value: {step!r} is looked up in a value of type {kind_of(value)}")
+    raise MissingValue(f"{text} has no value: {step!r} is looked up in a value of type {kind_of(value)}")
 
 
 def _indexed(base: type[list[Any] | tuple[Any, ...]], value: Any, step: str | int, text: str) -> Any:
     if type(step) is not int:
-        raise MissingValue(f"${{{text}}} has no value: {step!r} is looked up in a list, which has numbers from 0")
+        raise MissingValue(f"{text} has no value: {step!r} is looked up in a list, which has numbers from 0")
     length = base.__len__(value)
     if -length <= step < length:
         return base.__getitem__(value, step)
-    raise MissingValue(f"${{{text}}} has no value: there is no [{step}] in a list of {length}")
+    raise MissingValue(f"{text} has no value: there is no [{step}] in a list of {length}")
 
 
 def missing_key(key: str | int, keys: Iterable[str], text: str) -> MissingValue:
@@ -111,4 +111,4 @@ def missing_key(key: str | int, keys: Iterable[str], text: str) -> MissingValue:
     listed = ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")
     having = f"its keys are {listed}" if there else "it is empty"
     near = nearest(key, there) if type(key) is str else None
-    return MissingValue(f"${{{text}}} has no value: the object has no key {key!r}; {having}", near)
+    return MissingValue(f"{text} has no value: the object has no key {key!r}; {having}", near)
