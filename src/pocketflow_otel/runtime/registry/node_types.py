@@ -111,6 +111,10 @@ class FunctionType:
         permission: What the run has to allow for it: ``shell``.
         check: Looks at ``with`` as the document has it, references unresolved; gives what is wrong: the path in
             ``with``, and a sentence.
+        writes_store: Whether what it gives, an object, is also written to the run's store, key by key.
+        expressions: Where in ``with`` conditions or expressions stand, as paths; ``*`` stands for every key or index
+            there: ``("cases", "*", "when")``. `expressions.config.parse_config` reads them together with the
+            references, and hands ``call`` a `Bound` for each.
     """
 
     name: str
@@ -121,6 +125,8 @@ class FunctionType:
     output: str = ""
     permission: Literal["shell"] | None = None
     check: Callable[[Mapping[str, Any]], list[tuple[tuple[str | int, ...], str]]] | None = None
+    writes_store: bool = False
+    expressions: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,7 @@ class ClassType:
         name: What documents call it.
         summary: What it does, in a sentence.
         config: What ``with`` holds: the arguments of its constructor.
-        make: Makes a node of checked arguments.
+        make: Makes a node of checked arguments: ``make(**signatures.arguments(config))``.
     """
 
     name: str
@@ -140,4 +146,21 @@ class ClassType:
     make: Callable[..., Any]
 
 
-NodeType = FunctionType | ClassType
+@dataclass(frozen=True, slots=True)
+class HolderType:
+    """A node type whose nodes hold nodes.
+
+    Attributes:
+        name: What documents call it.
+        summary: What it does, in a sentence.
+        config: What ``with`` holds.
+        output: What it gives, in a few words.
+    """
+
+    name: str
+    summary: str
+    config: type[BaseModel]
+    output: str
+
+
+NodeType = FunctionType | ClassType | HolderType

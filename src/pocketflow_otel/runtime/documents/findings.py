@@ -1,0 +1,77 @@
+"""Collects the faults of one document, each at its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pocketflow_otel.runtime.documents.faults import Fault, nearest
+from pocketflow_otel.runtime.documents.places import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pocketflow_otel.runtime.documents.places import Mark, Path, Places
+
+MAX_FAULTS: Final = 200
+"""Faults that are kept of one document: nobody reads more, and a document made for it has hundreds of thousands."""
+_MAX_NEAR: Final = 50
+"""Nearest names that are looked for: among ten thousand names one takes 30 ms."""
+_LONGEST: Final = 200
+
+
+class Findings:
+    """The faults of a document.
+
+    Args:
+        file: What the document is called.
+        places: Where its parts stand.
+    """
+
+    def __init__(self, file: str, places: Places) -> None:
+        self.file = file
+        self._places = places
+        self._faults: dict[Fault, None] = {}
+        self._left_out = 0
+        self._near_left = _MAX_NEAR
+
+    def __iter__(self) -> Iterator[Fault]:
+        yield from self._faults
+        if self._left_out:
+            yield Fault(self.file, 0, 0, "", f"{self._left_out} more faults are not listed")
+
+    def __len__(self) -> int:
+        return len(self._faults)
+
+    def at_value(self, path: Path, message: str, near: str | None = None) -> None:
+        """Adds a fault of a value.
+
+        Args:
+            path: The value's.
+            message: What is wrong, and what was expected.
+            near: The nearest valid name.
+        """
+        self.add(self._places.value(path), path, message, near)
+
+    def at_key(self, path: Path, message: str, near: str | None = None) -> None:
+        """Adds a fault of a key, or of a whole part of the document: it is told where its key stands."""
+        self.add(self._places.key(path), path, message, near)
+
+    def add(self, mark: Mark, path: Path, message: str, near: str | None = None) -> None:
+        """Adds a fault at a place that is known."""
+        if len(self._faults) >= MAX_FAULTS:
+            self._left_out += 1
+            return
+        text = written(path)
+        cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        self._faults[Fault(self.file, *mark, cut, message, near)] = None
+
+    def leave_out(self, number: int) -> None:
+        """Counts faults that nobody has looked at."""
+        self._left_out += number
+
+    def near(self, name: str, names: Iterable[str]) -> str | None:
+        """The name that one was probably meant to be. After many faults, none is looked for any more."""
+        if len(name) > _LONGEST or not self._near_left:
+            return None
+        self._near_left -= 1
+        return nearest(name, (candidate for candidate in names if candidate != name))
