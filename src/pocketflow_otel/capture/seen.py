@@ -56,7 +56,7 @@ class SeenSecrets:
         longest: Length of the longest.
     """
 
-    __slots__ = ("_lock", "_secrets", "_texts", "known", "longest")
+    __slots__ = ("__weakref__", "_lock", "_secrets", "_texts", "known", "longest")
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
@@ -79,6 +79,16 @@ class SeenSecrets:
             self._secrets = (*self._secrets, secret)
             self.longest = max(self.longest, secret.longest)
             self.known = True
+
+    def adopt(self, others: SeenSecrets) -> None:
+        """Remembers all that others have remembered, however many these are."""
+        with self._lock:
+            new = tuple(secret for secret in others._secrets if secret.text not in self._texts)
+            if new:
+                self._texts.update(secret.text for secret in new)
+                self._secrets = (*self._secrets, *new)
+                self.longest = max(self.longest, *(secret.longest for secret in new))
+                self.known = True
 
     def after_fork(self) -> None:
         """Takes a lock of its own in a child, where the parent's may be held by a thread that is not there."""
@@ -134,6 +144,9 @@ class _Nothing(SeenSecrets):
     def add(self, text: str) -> None:
         """Remembers nothing: every scope that records nothing shares this."""
 
+    def adopt(self, others: SeenSecrets) -> None:
+        """Remembers nothing, likewise."""
+
 
 NOTHING_SEEN: Final[SeenSecrets] = _Nothing()
 """What stands for the secrets of a trace that is not recorded."""
@@ -142,9 +155,10 @@ NOTHING_SEEN: Final[SeenSecrets] = _Nothing()
 class _Secret:
     """One secret and the spellings it may be printed in."""
 
-    __slots__ = ("_pattern", "base64", "longest", "mark", "spellings")
+    __slots__ = ("_pattern", "base64", "longest", "mark", "spellings", "text")
 
     def __init__(self, text: str) -> None:
+        self.text = text
         # Stands unchanged in all spellings but base64, so one look tells most texts from those to search.
         self.mark = max(compiled(_RUN_OF_LETTERS).findall(text), key=len, default="")
         self.spellings = _spellings(text)

@@ -14,8 +14,9 @@ from opentelemetry._logs import Logger, LogRecord
 from opentelemetry.trace import SpanKind
 
 from pocketflow_otel.budgets import Budget, Limits, with_budget
+from pocketflow_otel.capture import told
 from pocketflow_otel.capture.encoding import Encoded, safe_key
-from pocketflow_otel.capture.redaction import Redactor, SeenSecrets
+from pocketflow_otel.capture.redaction import Redactor
 from pocketflow_otel.instrumentation.attribution import StoreWatches
 from pocketflow_otel.instrumentation.classes import Classes
 from pocketflow_otel.instrumentation.selection import Level, Selection
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from pocketflow_otel.capture.seen import SeenSecrets
     from pocketflow_otel.instrumentation.metrics import Metrics
     from pocketflow_otel.llm.prices import Prices
 
@@ -156,7 +158,7 @@ class Tracing:
         """The secrets met so far in a trace."""
         seen = self._secrets.get(trace_id)
         if seen is None:
-            seen = self._secrets.setdefault(trace_id, SeenSecrets())
+            seen = self._secrets.setdefault(trace_id, told.new_trace())
             while len(self._secrets) > _TRACES_REMEMBERED:
                 self._secrets.popitem(last=False)
         return seen

@@ -65,10 +65,18 @@ class Condition(Expression):
             MissingValue: A path has no value.
             UnusableValue: As of `value`, or what it gives is neither true nor false.
         """
-        value = self.value(lookup)
+        return self.boolean(self.text, self.value(lookup))
+
+    @staticmethod
+    def boolean(text: str, value: Any) -> bool:
+        """The result of a condition.
+
+        Raises:
+            UnusableValue: It is neither true nor false.
+        """
         if type(value) is bool:
             return value
-        raise UnusableValue(f"{self.text!r}: true or false was expected as the result, not {kind_of(value)}")
+        raise UnusableValue(f"{text!r}: true or false was expected as the result, not {kind_of(value)}")
 
 
 def parse_condition(text: str) -> Condition:
