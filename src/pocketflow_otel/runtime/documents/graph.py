@@ -1,8 +1,7 @@
 """What the nodes of a scope refer to, and thereby wait for: said once, for checks, plans and pictures.
 
-`uses` finds the references of a scope's nodes, those in bodies included. `dependencies` makes of them what each node
-waits for by data. Both parse what they look at and let `ReferenceSyntaxError` and `ConditionSyntaxError` through: a
-document that has been checked has none.
+`Uses` finds the references of nodes, those in their bodies included. `dependencies` makes of them what each node waits
+for by data.
 """
 
 from __future__ import annotations
@@ -13,15 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel.runtime.documents.model import MapConfig, WorkflowConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pocketflow_otel.runtime.documents.loaded import Body, Scope
     from pocketflow_otel.runtime.documents.model import Node
     from pocketflow_otel.runtime.documents.places import Path
+    from pocketflow_otel.runtime.expressions.errors import ExpressionError
     from pocketflow_otel.runtime.expressions.references import Reference
 
-    Parse = Callable[[Any, Path], Iterable[Reference]]
-    """Gives the references of a value, or of a condition, that stands at a path."""
+    ExpressionsOf = Callable[[str], Sequence[tuple[str, ...]]]
+    """Where in ``with`` expressions stand, by the name of the node's type: as `FunctionType.expressions`."""
+    Told = Callable[[Path, ExpressionError], None]
+    """Is told of what can't be read, and where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,118 @@ class Use:
     Attributes:
         reference: The reference.
         path: The document's value that holds it.
-        names: What it may name where it stands: nodes of the scopes of bodies around it, names of their items.
     """
 
     reference: Reference
     path: Path
-    names: frozenset[str] = frozenset()
+
+
+class Uses:
+    """The references of a document's nodes. Each node is read once.
+
+    Args:
+        expressions: Tells where expressions stand, by the name of the node's type: `Registry.expressions`.
+        errors: Is told of what can't be read; without it, that is raised.
+
+    Raises:
+        ReferenceSyntaxError: By the methods, for a text that can't be read.
+        ConditionSyntaxError: Likewise, for a condition.
+    """
+
+    def __init__(self, expressions: ExpressionsOf, errors: Told | None = None) -> None:
+        self._expressions = expressions
+        self._errors = errors
+        self._read: dict[Path, tuple[Use, ...]] = {}
+
+    def of_node(self, scope: Scope, name: str) -> tuple[Use, ...]:
+        """The references of a node itself: of one that holds nodes, what is resolved outside of its body."""
+        path = scope.path_of(name)
+        if path not in self._read:
+            self._read[path] = tuple(self._of_node(scope.nodes[name], scope.bodies.get(name), path))
+        return self._read[path]
+
+    def of_output(self, body: Body, path: Path) -> tuple[Use, ...]:
+        """The references in what a body gives. They see what is inside.
+
+        Args:
+            body: The body.
+            path: Where the node stands that holds it.
+        """
+        at = (*path, "with", "output")
+        if at not in self._read:
+            self._read[at] = self.of_value(body.config.output, at)
+        return self._read[at]
+
+    def of_value(self, value: Any, path: Path) -> tuple[Use, ...]:
+        """The references of any template, such as an output of the document."""
+        return tuple(self._of_template(value, path))
+
+    def leading_out(self, scope: Scope, name: str) -> Iterator[Use]:
+        """The references of a node, and those in its body that lead out of it."""
+        yield from self.of_node(scope, name)
+        if (body := scope.bodies.get(name)) is not None:
+            brought = brought_by(body)
+            inside = (self.leading_out(body.scope, inner) for inner in body.scope.nodes) if body.scope else ()
+            for uses in (*inside, self.of_output(body, scope.path_of(name))):
+                yield from (use for use in uses if use.reference.head not in brought)
+
+    def _of_node(self, node: Node, body: Body | None, path: Path) -> Iterator[Use]:
+        if node.when is not None:
+            yield from self._of_condition(node.when, (*path, "when"))
+        yield from self._of_template(
+            {key: value for key, value in node.reads.items() if may_refer(value)}, (*path, "reads")
+        )
+        yield from self._of_template(node.action, (*path, "action"))
+        if body is None:
+            yield from self._of_config(node, (*path, "with"))
+        elif isinstance(body.config, MapConfig):
+            yield from self._of_template(body.config.over, (*path, "with", "over"))
+        elif isinstance(body.config, WorkflowConfig):
+            yield from self._of_template(body.config.inputs, (*path, "with", "inputs"))
+
+    def _of_condition(self, text: str, path: Path) -> Iterator[Use]:
+        from pocketflow_otel.runtime.expressions.conditions import ConditionSyntaxError, parse_condition
+
+        try:
+            references = parse_condition(text).references
+        except ConditionSyntaxError as error:
+            return self._tell([(path, error)])
+        return _placed(references, path)
+
+    def _of_template(self, value: Any, path: Path) -> Iterator[Use]:
+        from pocketflow_otel.runtime.expressions.references import ReferenceSyntaxError, parse, syntax_errors
+
+        if not may_refer(value):
+            return iter(())
+        try:
+            references = parse(value).references
+        except ReferenceSyntaxError:
+            return self._tell([((*path, *error.path), error) for error in syntax_errors(value)])
+        return _placed(references, path)
+
+    def _of_config(self, node: Node, path: Path) -> Iterator[Use]:
+        from pocketflow_otel.runtime.expressions.config import config_errors, parse_config
+        from pocketflow_otel.runtime.expressions.references import ReferenceSyntaxError
+
+        expressions = self._expressions(node.type)
+        if not expressions:
+            return self._of_template(node.with_, path)
+        try:
+            references = parse_config(node.with_, expressions).references
+        except ReferenceSyntaxError:
+            return self._tell([((*path, *error.path), error) for error in config_errors(node.with_, expressions)])
+        return _placed(references, path)
+
+    def _tell(self, errors: Sequence[tuple[Path, ExpressionError]]) -> Iterator[Use]:
+        for path, error in errors:
+            if self._errors is None:
+                raise error
+            self._errors(path, error)
+        return iter(())
+
+
+def _placed(references: Iterable[Reference], path: Path) -> Iterator[Use]:
+    return (Use(reference, (*path, *reference.at)) for reference in references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +165,22 @@ class Dependencies:
         return self.hard + self.soft
 
 
-def helpers(scope: Scope) -> dict[str, list[str]]:
-    """Which nodes are named as ``on_error`` or ``undo``, and by which nodes. They are not scheduled by themselves."""
-    served: dict[str, list[str]] = {}
-    for name, node in scope.nodes.items():
-        for helper in (node.on_error, node.undo):
-            if helper is not None and helper in scope.nodes:
-                served.setdefault(helper, []).append(name)
-    return served
-
-
-def dependencies(scope: Scope, found: Mapping[str, Sequence[Use]] | None = None) -> dict[str, Dependencies]:
+def dependencies(scope: Scope, uses: Uses) -> dict[str, Dependencies]:
     """What each node of a scope waits for by data, by name; of nodes that are not scheduled by themselves too.
 
     Of a node whose ``join`` is not ``all``, only ``needs`` are hard. References of nodes named as ``on_error`` or
     ``undo`` are theirs, not of the nodes which they serve: `checks` sees to it that what they refer to is there.
-
-    Args:
-        scope: The scope.
-        found: Its `uses`, if they are known.
     """
-    found = uses(scope) if found is None else found
-    return {name: _dependencies(node, scope, found[name]) for name, node in scope.nodes.items()}
+    return {name: _dependencies(node, scope, uses.leading_out(scope, name)) for name, node in scope.nodes.items()}
 
 
-def _dependencies(node: Node, scope: Scope, found: Sequence[Use]) -> Dependencies:
-    here = [use.reference for use in found if use.reference.head in scope.nodes]
+def _dependencies(node: Node, scope: Scope, uses: Iterable[Use]) -> Dependencies:
+    here = [use.reference for use in uses if use.reference.head in scope.nodes]
     hard = set(node.needs).intersection(scope.nodes)
     if node.join == "all":
         hard.update(reference.head for reference in here if not reference.optional)
     soft = {reference.head for reference in here} - hard
-    if len(hard) + len(soft) == 0:
+    if not hard and not soft:
         return _NONE
     return Dependencies(_ordered(hard, scope), _ordered(soft, scope))
 
@@ -99,82 +192,20 @@ def _ordered(names: set[str], scope: Scope) -> tuple[str, ...]:
     return tuple(names) if len(names) < 2 else tuple(name for name in scope.nodes if name in names)  # noqa: PLR2004
 
 
-def uses(scope: Scope, *, template: Parse | None = None, condition: Parse | None = None) -> dict[str, list[Use]]:
-    """The references of each node of a scope, by name. Of those in a node's body, the ones that lead out of it.
-
-    Args:
-        scope: The scope.
-        template: Parses templates; as `references.parse`, if none is given.
-        condition: Parses conditions; as `conditions.parse_condition`, if none is given.
-    """
-    finder = _Finder(template or _parse_template, condition or _parse_condition)
-    return {name: list(finder.of_node(scope, name, frozenset())) for name in scope.nodes}
-
-
-def _parse_template(value: Any, _path: Path) -> Iterable[Reference]:
-    from pocketflow_otel.runtime.expressions.references import parse
-
-    return parse(value).references
-
-
-def _parse_condition(text: str, _path: Path) -> Iterable[Reference]:
-    from pocketflow_otel.runtime.expressions.conditions import parse_condition
-
-    return parse_condition(text).references
-
-
-@dataclass(frozen=True, slots=True)
-class _Finder:
-    template: Parse
-    condition: Parse
-
-    def of_node(self, scope: Scope, name: str, names: frozenset[str]) -> Iterator[Use]:
-        """The references of a node; `names` are what bodies around it have brought."""
-        node, path = scope.nodes[name], scope.path_of(name)
-        body = scope.bodies.get(name)
-        if node.when is not None:
-            at = (*path, "when")
-            yield from (Use(reference, at, names) for reference in self.condition(node.when, at))
-        for field, value in _templates(node, body):
-            yield from self._of_template(value, (*path, *field), names)
-        if body is not None:
-            yield from self._of_body(body, (*path, "with"), names)
-
-    def _of_template(self, value: Any, path: Path, names: frozenset[str]) -> Iterator[Use]:
-        if not may_refer(value):
-            return
-        for reference in self.template(value, path):
-            yield Use(reference, (*path, *reference.at), names)
-
-    def _of_body(self, body: Body, path: Path, names: frozenset[str]) -> Iterator[Use]:
-        brought = brought_by(body)
-        inside = names | brought
-        inner: list[Use] = []
-        if body.scope is not None:
-            for name in body.scope.nodes:
-                inner.extend(self.of_node(body.scope, name, inside))
-        if body.config.output is not None:
-            inner.extend(self._of_template(body.config.output, (*path, "output"), inside))
-        yield from (use for use in inner if use.reference.head not in brought)
+def helpers(scope: Scope) -> dict[str, list[str]]:
+    """Which nodes are named as ``on_error`` or ``undo``, and by which nodes. They are not scheduled by themselves."""
+    served: dict[str, list[str]] = {}
+    for name, node in scope.nodes.items():
+        for helper in (node.on_error, node.undo):
+            if helper is not None and helper in scope.nodes:
+                served.setdefault(helper, []).append(name)
+    return served
 
 
 def brought_by(body: Body) -> frozenset[str]:
     """What may be named inside a body and not outside: its nodes, and of a map its item and ``index``."""
     nodes = frozenset(body.scope.nodes if body.scope else ())
     return nodes | {body.config.as_, "index"} if isinstance(body.config, MapConfig) else nodes
-
-
-def _templates(node: Node, body: Body | None) -> Iterator[tuple[Path, Any]]:
-    """What of a node is a template that is resolved outside of its body."""
-    yield ("reads",), {key: value for key, value in node.reads.items() if may_refer(value)}
-    if node.action is not None:
-        yield ("action",), node.action
-    if body is None:
-        yield ("with",), node.with_
-    elif isinstance(body.config, MapConfig):
-        yield ("with", "over"), body.config.over
-    elif isinstance(body.config, WorkflowConfig):
-        yield ("with", "inputs"), body.config.inputs
 
 
 def may_refer(value: Any) -> bool:

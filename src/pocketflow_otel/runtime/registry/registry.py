@@ -11,10 +11,11 @@ from pocketflow_otel.runtime.documents.model import BODIES
 from pocketflow_otel.runtime.registry import docstrings
 from pocketflow_otel.runtime.registry.errors import NodeTypeError, UnknownType, UnusableType
 from pocketflow_otel.runtime.registry.importing import imported
-from pocketflow_otel.runtime.registry.node_types import HolderType
+from pocketflow_otel.runtime.registry.node_types import FunctionType, HolderType
 from pocketflow_otel.runtime.registry.signatures import node_type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
@@ -92,6 +93,14 @@ class Registry:
         if isinstance(found, NodeTypeError):
             raise found
         return found
+
+    def expressions(self, name: str, base: Path | None = None) -> Sequence[tuple[str, ...]]:
+        """Where in ``with`` a type has expressions: as `FunctionType.expressions`; nowhere if there is no such type."""
+        try:
+            found = self.get(name, base)
+        except NodeTypeError:
+            return ()
+        return found.expressions if isinstance(found, FunctionType) else ()
 
     def names(self) -> list[str]:
         """The names of all that come along or are installed, in order."""
