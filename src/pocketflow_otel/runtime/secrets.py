@@ -23,8 +23,8 @@ class Secrets:
     """The secrets that a run knows. Threads may share one.
 
     What is added is masked wherever it stands, also quoted for URLs, escaped, or in base64; in all traces of the
-    process too. Texts of fewer than 6 characters, and words that everyone uses such as ``password``, are not: they would take
-    much else along.
+    process too. Texts of fewer than 6 characters, and words that everyone uses such as ``password``, are not: they
+    would take much else along.
     """
 
     def __init__(self) -> None:

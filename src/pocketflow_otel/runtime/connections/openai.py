@@ -1,0 +1,85 @@
+"""Connections of the family ``openai``: OpenAI, or any server that speaks as it does."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field, SecretStr
+
+from pocketflow_otel.runtime.connections.families import Family
+from pocketflow_otel.runtime.documents.model import Part, Seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import openai
+
+
+class OpenAISettings(Part):
+    """An API.
+
+    Attributes:
+        base_url: Where it is; OpenAI's own where it is not said.
+        api_key: The key; servers that need none are given any text.
+        organization: The organization that is billed.
+        project: The project that is billed.
+        timeout: Seconds that an answer may take.
+        headers: Sent with every request.
+    """
+
+    base_url: str = "https://api.openai.com/v1"
+    api_key: SecretStr
+    organization: str | None = None
+    project: str | None = None
+    timeout: Seconds = 600.0
+    headers: dict[str, str] = Field(default={})
+
+
+class OpenAIConnection:
+    """Clients for one API, made when first asked for. They try nothing again: the run does."""
+
+    def __init__(self, settings: OpenAISettings, _: Path) -> None:
+        try:
+            import openai
+        except ImportError:
+            raise RuntimeError("the package openai is missing: pip install 'pocketflow-otel[llm]'") from None
+        self._openai = openai
+        self._arguments: dict[str, Any] = {
+            "base_url": settings.base_url,
+            "api_key": settings.api_key.get_secret_value(),
+            "organization": settings.organization,
+            "project": settings.project,
+            "timeout": settings.timeout,
+            "default_headers": settings.headers,
+            "max_retries": 0,
+        }
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """A client for threads."""
+        return self._openai.OpenAI(**self._arguments)
+
+    @cached_property
+    def async_client(self) -> openai.AsyncOpenAI:
+        """A client for one event loop."""
+        return self._openai.AsyncOpenAI(**self._arguments)
+
+    def close(self) -> None:
+        """Closes the client for threads; the other one's connections end with their event loop."""
+        if "client" in self.__dict__:
+            self.client.close()
+
+    async def aclose(self) -> None:
+        """Closes both clients."""
+        self.close()
+        if "async_client" in self.__dict__:
+            await self.async_client.close()
+
+
+FAMILY: Final = Family(
+    name="openai",
+    summary="OpenAI, or any server that speaks as it does.",
+    config=OpenAISettings,
+    open=OpenAIConnection,
+)

@@ -1,0 +1,153 @@
+"""A connection's settings: checked as a document has them, and resolved when the connection is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from pocketflow_otel.runtime.connections.errors import ConnectionFailed, UnknownConnection
+from pocketflow_otel.runtime.connections.families import Families, Family
+from pocketflow_otel.runtime.documents.faults import nearest
+from pocketflow_otel.runtime.documents.sentences import complaints
+from pocketflow_otel.runtime.expressions.errors import ExpressionError, MissingValue
+from pocketflow_otel.runtime.expressions.references import parse, syntax_errors
+from pocketflow_otel.runtime.secrets import Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pocketflow_otel.runtime.expressions.paths import Lookup
+
+    Path = tuple[str | int, ...]
+    Found = tuple[Path, str, str | None]
+
+HEADS: Final = ("env", "inputs")
+"""What references in settings may begin with."""
+
+
+def check_settings(name: str, settings: Mapping[str, Any], families: Families | None = None) -> list[Found]:
+    """All that is wrong with a connection's settings, as a document has them.
+
+    Args:
+        name: ``family.alias``.
+        settings: The settings, references unresolved.
+        families: The families there are.
+
+    Returns:
+        Where (the path in the settings; empty for the connection itself), a sentence, the nearest valid name if any.
+    """
+    try:
+        family = (families or Families()).get(name.partition(".")[0])
+    except UnknownConnection as error:
+        return [((), str(error.args[0]).partition("; did you mean")[0], error.near)]
+    broken: list[Found] = [(error.path, error.message, error.near) for error in syntax_errors(settings)]
+    if broken:
+        return broken
+    secret = list(_literal_secrets(family, settings))
+    told = {path for path, *_ in secret}
+    return [*_foreign(settings), *secret, *(found for found in _unfit(family, settings) if found[0] not in told)]
+
+
+def resolved(name: str, family: Family, settings: Mapping[str, Any], lookup: Lookup, secrets: Secrets) -> BaseModel:
+    """The settings to open a connection with. Their secrets are told before anything is done with them.
+
+    Args:
+        name: ``family.alias``.
+        family: The family.
+        settings: As the document has them.
+        lookup: Gives ``env`` and ``inputs``.
+        secrets: Where secrets are told.
+
+    Raises:
+        ConnectionFailed: A reference has no value, or the settings do not fit.
+    """
+    values: dict[str, Any] = {}
+    try:
+        for key, value in settings.items():
+            values[key] = parse(value).resolve(lookup)
+            _tell(family, (key,), values[key], secrets)
+    except MissingValue as error:
+        raise ConnectionFailed(secrets.mask(f"@{name}: {key}: {error}")) from None
+    except ExpressionError as error:
+        raise ConnectionFailed(secrets.mask(f"@{name}: {key}: it can't be resolved: {error}")) from None
+    try:
+        return family.config.model_validate(values)
+    except ValidationError as error:
+        found = complaints(error.errors(include_url=False), values, family.config, nearest)
+        sentences = "; ".join(f"{'.'.join(map(str, each.path))}: {each.message}" for each in found)
+        raise ConnectionFailed(secrets.mask(f"@{name}: {sentences}")) from None
+
+
+def _tell(family: Family, path: Path, value: Any, secrets: Secrets) -> None:
+    for at, text in _texts(value, path):
+        if is_secret(family.config, at):
+            secrets.add(text)
+        else:
+            secrets.note(_name_of(at), text)
+
+
+def _foreign(settings: Mapping[str, Any]) -> Iterator[Found]:
+    for reference in parse(settings).references:
+        if reference.head not in HEADS:
+            message = f"${{{reference.text}}}: settings of connections refer to env and inputs only"
+            yield reference.at, message, nearest(reference.head, HEADS)
+
+
+def _literal_secrets(family: Family, settings: Mapping[str, Any]) -> Iterator[Found]:
+    secrets = Secrets()
+    for path, text in _texts(settings, ()):
+        template = parse(text)
+        if is_secret(family.config, path):
+            variable = f"{family.name}_{path[-1]}".upper()
+            if not template.references:
+                yield path, f"a secret has no place in a document: give it as ${{env.{variable}}} or the like", None
+                continue
+        if template.is_constant and secrets.shows(_name_of(path), text):
+            yield path, "this is, or holds, a secret: give it as ${env.NAME}, it has no place in a document", None
+        elif not template.is_constant and secrets.shows("", text):
+            yield path, "this holds a secret beside its references: it has no place in a document", None
+
+
+def _unfit(family: Family, settings: Mapping[str, Any]) -> Iterator[Found]:
+    try:
+        family.config.model_validate(settings)
+    except ValidationError as error:
+        for each in complaints(error.errors(include_url=False), settings, family.config, nearest):
+            if each.of_key or parse(_at(settings, each.path)).is_constant:
+                yield each.path, each.message, each.near
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, str(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))
+
+
+def _name_of(path: Path) -> str:
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
+
+
+def is_secret(annotation: Any, path: Path) -> bool:
+    """Whether a model, or another type of a field, has a secret at a path."""
+    if annotation is SecretStr:
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields
+        field = next((each for name, each in fields.items() if path and path[0] in {name, each.alias}), None)
+        return field is not None and is_secret(field.annotation, path[1:])
+    inside = path[1:] if get_origin(annotation) in {dict, list, tuple} else path
+    return any(is_secret(argument, inside) for argument in get_args(annotation))
