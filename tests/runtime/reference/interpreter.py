@@ -1,0 +1,327 @@
+"""A runtime as small as can be: one node after the other, in plain Python, from the design alone.
+
+What runs side by side in the real one comes here in one order of many. Where nothing fails for good, all orders end in
+the same; what another order might have left out is marked as not `certain`.
+"""
+
+from collections import Counter
+from typing import Any
+
+from runtime.reference import nodes_for_documents as types
+from runtime.reference.expressions import Missing, NoTruth, heads, holds, resolved
+from runtime.reference.joins import groups, readiness
+from runtime.reference.model import (
+    Done,
+    Entry,
+    Failure,
+    Flow,
+    Groups,
+    Limit,
+    Scope,
+    Settled,
+    Stop,
+    Undone,
+    Visit,
+    each,
+)
+
+HOLDERS = ("map", "parallel", "workflow")
+
+
+class Reference:
+    """Runs a document.
+
+    Args:
+        document: As a dict. It has to be valid.
+        inputs: What it is given.
+        stops_at_once: Whether nothing begins any more once a node has failed for good; otherwise
+            whatever does not depend on it goes on, as it may in a run with several nodes at once.
+    """
+
+    def __init__(self, document: dict[str, Any], inputs: dict[str, Any], *, stops_at_once: bool) -> None:
+        self.document, self.stops_at_once = document, stops_at_once
+        self.limits = document.get("limits", {})
+        self.retry = document.get("defaults", {}).get("retry")
+        given = {name: about.get("default") for name, about in document.get("inputs", {}).items()} | inputs
+        flow = Flow(document["nodes"], document.get("edges", []), document.get("start"))
+        self.top = Scope(flow, {"inputs": given, "run": {"id": ""}}, dict(given))
+        self.entries: list[Entry] = []
+        self.visits: list[Visit] = []
+        self.undone: list[Undone] = []
+        self.may_fail: set[str] = set()
+        self.count = 0
+        self.numbers: Counter[tuple[str, tuple[Any, ...]]] = Counter()
+        self.outputs: dict[str, Any] = {}
+        self.stop: Stop | None = None
+        try:
+            self.run_flow(self.top, ())
+            self.outputs = self.given_back(self.top, document.get("outputs"))
+        except Stop as stop:
+            self.stop = stop
+
+    @property
+    def status(self) -> str:
+        if self.stop:
+            return "failed" if isinstance(self.stop, Failure) else "limit"
+        return "degraded" if any(entry.status == "degraded" for entry in self.entries) else "succeeded"
+
+    def run_flow(self, scope: Scope, after: tuple[Groups, ...]) -> None:
+        marks = self.marks()
+        try:
+            if scope.flow.edges:
+                self.by_action(scope, after)
+            else:
+                self.by_data(scope, after)
+        except Stop as stop:
+            self.take_back(scope.done, stop)
+            if not scope.flow.edges and not self.stops_at_once:
+                self.doubt(*marks)
+            raise
+
+    def marks(self) -> tuple[int, int, int]:
+        return len(self.entries), len(self.visits), len(self.undone)
+
+    def doubt(self, entry: int, visit: int, undone: int) -> None:
+        """Whatever was told since then might not have happened."""
+        for part in (*self.entries[entry:], *self.visits[visit:], *self.undone[undone:]):
+            part.certain = False
+
+    def by_action(self, scope: Scope, after: tuple[Groups, ...]) -> None:
+        name: str | None = scope.flow.start or scope.flow.scheduled[0]
+        error: Failure | None = None
+        while name:
+            began = len(self.visits)
+            spec = scope.flow.do[name]
+            try:
+                seen = scope.with_names(error={"node": error.node, "type": error.type}) if error else scope
+                _, action = self.run_node(name, spec, seen, after)
+                name, error = self.next_node(name, action, scope), None
+            except Failure as failure:
+                if error or not (handler := spec.get("on_error")):
+                    raise error or failure from None
+                self.entries[-1].status = "degraded"
+                name, error = handler, failure
+            after = (*after, *each(visit.identity for visit in self.visits[began:]))
+
+    def next_node(self, name: str, action: str | None, scope: Scope) -> str | None:
+        routes = {edge.get("action", "default"): edge["to"] for edge in scope.flow.edges if edge["from"] == name}
+        if not routes:
+            return None
+        if (action or "default") not in routes:
+            raise self.unrouted(name, scope)
+        to = routes[action or "default"]
+        return None if to == "end" else to
+
+    def unrouted(self, name: str, scope: Scope) -> Failure:
+        """What a visit becomes when its action leads nowhere."""
+        if self.entries[-1].status != "skipped":
+            scope.done.pop()
+            scope.outputs.pop(name)
+        self.entries[-1].status = "failed"
+        self.may_fail.add(scope.prefix + name)
+        return Failure(scope.prefix + name, "UnroutedAction")
+
+    def by_data(self, scope: Scope, after: tuple[Groups, ...]) -> None:
+        settled: dict[str, Settled] = {}
+        left, first = list(scope.flow.scheduled), None
+        while True:
+            state = {name: readiness(scope.flow, name, settled) for name in left}
+            out_of_reach = [name for name in left if state[name] == "skip"]
+            ready = [name for name in left if state[name] == "ready"]
+            if not (out_of_reach or ready):
+                break
+            name = (
+                out_of_reach[0] if out_of_reach else max(ready, key=lambda each: scope.flow.do[each].get("priority", 0))
+            )
+            left.remove(name)
+            if out_of_reach:
+                settled[name] = self.skipped(name, scope)
+                continue
+            began = len(self.visits)
+            try:
+                succeeded = self.with_handler(name, scope, (*after, *groups(scope.flow, name, settled)))
+            except Limit:
+                raise
+            except Failure as failure:
+                first = first or failure
+                if self.stops_at_once:
+                    break
+            else:
+                settled[name] = Settled(succeeded, frozenset(visit.identity for visit in self.visits[began:]))
+        if first:
+            raise first
+
+    def skipped(self, name: str, scope: Scope) -> Settled:
+        self.entries.append(Entry(scope.prefix + name, "skipped"))
+        return Settled(False, frozenset())
+
+    def given_back(self, scope: Scope, template: Any) -> Any:
+        """What a flow gives: its template's value, or what the nodes give that no other one uses."""
+        if template is not None:
+            return resolved(template, scope)
+        used = {head for spec in scope.flow.do.values() for head, _ in heads(spec)}
+        return {
+            name: scope.outputs[name] for name in scope.flow.scheduled if name in scope.outputs and name not in used
+        }
+
+    def with_handler(self, name: str, scope: Scope, after: tuple[Groups, ...]) -> bool:
+        """Runs a node of a flow by data; whether it gave something."""
+        spec = scope.flow.do[name]
+        began = len(self.visits)
+        try:
+            return self.run_node(name, spec, scope, after)[0]
+        except Failure as failure:
+            handler = spec.get("on_error")
+            if not handler:
+                raise
+            entry = self.entries[-1]
+            seen = scope.with_names(error={"node": failure.node, "type": failure.type})
+            try:
+                own = each(visit.identity for visit in self.visits[began:])
+                self.run_node(handler, scope.flow.do[handler], seen, (*after, *own))
+            except Failure:
+                raise failure from None
+            entry.status, entry.output = "degraded", scope.outputs[handler]
+            self.gave(name, spec, scope, entry.output, [])
+            return True
+
+    def run_node(
+        self, name: str, spec: dict[str, Any], scope: Scope, after: tuple[Groups, ...]
+    ) -> tuple[bool, str | None]:
+        """Whether the node gave something, and its action."""
+        inner: list[Done] = []
+        status, action = "succeeded", None
+        try:
+            self.count_visit(name, spec, scope)
+            if "when" in spec and not holds(spec["when"], scope):
+                self.skipped(name, scope)
+                return False, None
+            if spec["type"] in HOLDERS:
+                output, degraded = self.body(name, spec, scope, after, inner)
+                status = "degraded" if degraded else "succeeded"
+            else:
+                output, action = self.call(name, spec, scope, after)
+        except (Failure, Missing, NoTruth) as error:
+            if spec.get("on_error") != "continue":
+                self.entries.append(Entry(scope.prefix + name, "failed"))
+                self.may_fail.add(scope.prefix + name)
+                raise (
+                    error if isinstance(error, Failure) else Failure(scope.prefix + name, type(error).__name__)
+                ) from error
+            status, output = "degraded", spec.get("fallback")
+        self.entries.append(Entry(scope.prefix + name, status, output))
+        self.gave(name, spec, scope, output, inner)
+        if "action" in spec and status == "succeeded":
+            action = resolved(spec["action"], scope.with_names(output=output))
+        return True, action
+
+    def count_visit(self, name: str, spec: dict[str, Any], scope: Scope) -> None:
+        self.count += 1
+        scope.visited[name] += 1
+        if scope.visited[name] > spec.get("visits", self.count) or self.count > self.limits.get("visits", self.count):
+            raise Limit(scope.prefix + name, "Limit")
+
+    def gave(self, name: str, spec: dict[str, Any], scope: Scope, output: Any, inner: list[Done]) -> None:
+        scope.outputs[name] = output
+        if not is_class(spec):
+            scope.store[name] = output
+        scope.done.append(Done(spec.get("undo"), output, scope, inner))
+
+    def body(
+        self, name: str, spec: dict[str, Any], scope: Scope, after: tuple[Groups, ...], inner: list[Done]
+    ) -> tuple[Any, bool]:
+        """What a node gives that holds nodes, and whether something in it is missing."""
+        config = spec["with"]
+        if spec["type"] != "map":
+            return self.inside(name, config, scope, after, inner, {}, ()), False
+        items = resolved(config["over"], scope)
+        if not isinstance(items, list):
+            raise Failure(scope.prefix + name, "TypeError")
+        outputs: list[Any] = []
+        marks, failed = self.marks(), None
+        for index, item in enumerate(items):
+            began = len(self.visits)
+            try:
+                names = {config.get("as", "item"): item, "index": index}
+                outputs.append(self.inside(name, config, scope, after, inner, names, (item,)))
+            except Failure as failure:
+                outputs.append(None)
+                failed = failed or failure
+                if self.stops_at_once and config.get("on_error") != "continue":
+                    break
+            if config.get("parallel", 1) == 1:
+                after = (*after, *each(visit.identity for visit in self.visits[began:]))
+        if failed and config.get("on_error") != "continue":
+            self.take_back(inner, failed)
+            if not self.stops_at_once:
+                self.doubt(*marks)
+            raise failed
+        return outputs, bool(failed)
+
+    def inside(
+        self,
+        name: str,
+        config: dict[str, Any],
+        scope: Scope,
+        after: tuple[Groups, ...],
+        inner: list[Done],
+        names: dict[str, Any],
+        at: tuple[Any, ...],
+    ) -> Any:
+        """Runs the nodes inside one, once, and gives what they give."""
+        flow = Flow(config["do"], config.get("edges", []), config.get("start"))
+        child = Scope(flow, names, {}, f"{scope.prefix}{name}.", (*scope.at, *at), scope)
+        self.run_flow(child, after)
+        try:
+            output = self.given_back(child, config.get("output"))
+        except Missing as missing:
+            failure = Failure(scope.prefix + name, "MissingValue")
+            self.take_back(child.done, failure)
+            raise failure from missing
+        inner.extend(child.done)
+        return output
+
+    def call(self, name: str, spec: dict[str, Any], scope: Scope, after: tuple[Groups, ...]) -> tuple[Any, str | None]:
+        given = resolved(spec.get("with", {}), scope)
+        number = self.number_read(spec, scope)
+        calls, succeeds = self.tries(spec, given)
+        self.numbers[name, scope.at] += 1
+        self.visits.append(Visit((name, scope.at, self.numbers[name, scope.at]), calls, succeeds, after))
+        if not succeeds:
+            raise Failure(scope.prefix + name, "PlannedFailure")
+        if is_class(spec):
+            total = types.digit(name, number)
+            scope.store[spec.get("writes", {}).get("total", "total")] = total
+            return {"total": total}, given.get("action")
+        seen = given.get("seen", 0)
+        return types.made(name, given.get("value"), seen), types.chosen(given.get("actions"), seen)
+
+    def number_read(self, spec: dict[str, Any], scope: Scope) -> Any:
+        """What a class finds under its key: of the store, or what a reference leads to."""
+        source = spec.get("reads", {}).get("number", "number")
+        return resolved(source, scope) if "${" in source else scope.whole_store().get(source, 0)
+
+    def tries(self, spec: dict[str, Any], given: dict[str, Any]) -> tuple[int, bool]:
+        """How often the code of a visit is called, and whether it succeeds at last."""
+        retry = spec.get("retry") or self.retry or {"tries": 1}
+        fits = not retry.get("on") or any(kind.__name__ in retry["on"] for kind in types.PlannedFailure.__mro__)
+        tries, fails = retry["tries"] if fits else 1, given.get("fails", 0)
+        if is_class(spec):
+            succeeds = fails < given.get("max_retries", 1)
+            return (1 if succeeds else tries), succeeds
+        return min(fails + 1, tries), fails < tries
+
+    def take_back(self, done: list[Done], stop: Stop) -> None:
+        """Runs the undo nodes, the latest visit's first."""
+        for visit in reversed(done):
+            if visit.undo:
+                spec = visit.scope.flow.do[visit.undo]
+                error = {"node": stop.node, "type": stop.type}
+                given = resolved(spec["with"], visit.scope.with_names(output=visit.output, error=error))
+                self.undone.append(Undone(visit.scope.prefix + visit.undo, given["gave"], self.tries(spec, given)[1]))
+            self.take_back(visit.inner, stop)
+        done.clear()
+
+
+def is_class(spec: dict[str, Any]) -> bool:
+    return spec["type"].endswith((":Adds", ":AddsAsync"))

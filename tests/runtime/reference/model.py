@@ -1,0 +1,133 @@
+"""What the reference interpreter works on, and what it tells of a run."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.reference.expressions import Missing
+
+Identity = tuple[str, tuple[Any, ...], int]  # of a visit: the node, the items around it, which of its visits
+
+
+class Stop(Exception):
+    """The run, or the body that it happens in, ends."""
+
+    def __init__(self, node: str, type: str) -> None:
+        super().__init__(node, type)
+        self.node, self.type = node, type
+
+
+class Failure(Stop):
+    """A node failed."""
+
+
+class Limit(Stop):
+    """A node or the run was visited too often."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Before a visit may begin, all visits of at least `count` of these groups have ended."""
+
+    count: int
+    groups: tuple[frozenset[Identity], ...]
+
+
+def each(identities: Iterable[Identity]) -> Iterator[Groups]:
+    """All of these have ended."""
+    yield from (Groups(1, (frozenset({identity}),)) for identity in identities)
+
+
+@dataclass
+class Visit:
+    """A visit of a node that has code: how often the code is called in it, and what has to be over before."""
+
+    identity: Identity
+    calls: int
+    succeeds: bool
+    after: tuple[Groups, ...]
+    certain: bool = True
+
+
+@dataclass
+class Entry:
+    """What is to be told of a visit, or of a node that was skipped."""
+
+    node: str
+    status: str
+    output: Any = None
+    certain: bool = True
+
+
+@dataclass
+class Undone:
+    node: str
+    gave: Any
+    succeeds: bool
+    certain: bool = True
+
+
+@dataclass
+class Done:
+    """A visit that may have to be undone."""
+
+    undo: str | None
+    output: Any
+    scope: "Scope"
+    inner: list["Done"]
+
+
+@dataclass
+class Flow:
+    """Nodes and what orders them."""
+
+    do: dict[str, dict[str, Any]]
+    edges: list[dict[str, str]] = field(default_factory=list)
+    start: str | None = None
+
+    def __post_init__(self) -> None:
+        called = {spec.get(role) for spec in self.do.values() for role in ("on_error", "undo")}
+        self.scheduled = [name for name in self.do if name not in called]
+
+
+@dataclass
+class Scope:
+    """What can be seen from inside a flow."""
+
+    flow: Flow
+    names: dict[str, Any]
+    store: dict[str, Any]
+    prefix: str = ""
+    at: tuple[Any, ...] = ()
+    outer: "Scope | None" = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    done: list[Done] = field(default_factory=list)
+    visited: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, head: str) -> Any:
+        if head == "store":
+            return self.whole_store()
+        if head in self.names:
+            return self.names[head]
+        if head in self.outputs:
+            return self.outputs[head]
+        if self.outer is None:
+            raise Missing(head)
+        return self.outer(head)
+
+    def whole_store(self) -> dict[str, Any]:
+        return {**(self.outer.whole_store() if self.outer else {}), **self.store}
+
+    def with_names(self, **names: Any) -> "Scope":
+        """The same scope, as one node sees it."""
+        changed = {**self.names, **names}
+        return Scope(
+            self.flow, changed, self.store, self.prefix, self.at, self.outer, self.outputs, self.done, self.visited
+        )
+
+
+@dataclass
+class Settled:
+    succeeded: bool
+    visits: frozenset[Identity]

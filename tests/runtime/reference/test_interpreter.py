@@ -1,0 +1,133 @@
+"""The reference interpreter itself, on documents whose outcome can be told by reading them."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+
+from runtime.reference.documents import HERE, documents
+from runtime.reference.interpreter import Reference
+from runtime.reference.nodes_for_documents import digit
+
+
+def work(name: str, value: Any = None, **rest: Any) -> dict[str, Any]:
+    given = {"name": name, "value": value} | {key: rest.pop(key) for key in ("fails", "seen", "actions") if key in rest}
+    return {"type": f"{HERE}:work", "with": given, **rest}
+
+
+def undo(name: str, **given: Any) -> dict[str, Any]:
+    return {"type": f"{HERE}:take_back", "with": {"name": name, "gave": "${output.value}", **given}}
+
+
+def ran(nodes: dict[str, Any], stops_at_once: bool = True, **rest: Any) -> Reference:
+    return Reference({"workflow": "w", "nodes": nodes, **rest}, {}, stops_at_once=stops_at_once)
+
+
+def order(reference: Reference) -> list[str]:
+    return [visit.identity[0] for visit in reference.visits]
+
+
+def statuses(reference: Reference) -> dict[str, str]:
+    return {entry.node: entry.status for entry in reference.entries}
+
+
+def test_a_node_runs_after_what_it_refers_to_wherever_it_stands_in_the_document():
+    reference = ran({"b": work("b", "${a.value}"), "a": work("a", 1)}, outputs={"b": "${b.value}"})
+    assert order(reference) == ["a", "b"]
+    assert reference.outputs == {"b": digit("b", digit("a", 1))}
+    assert reference.status == "succeeded"
+
+
+def test_ready_nodes_run_by_priority_then_as_they_stand():
+    assert order(ran({"a": work("a"), "b": work("b", priority=1), "c": work("c")})) == ["b", "a", "c"]
+
+
+def test_skipping_goes_on_to_what_needs_the_skipped_but_not_to_what_can_do_without():
+    nodes = {
+        "a": work("a", when="inputs.no == 1"),
+        "b": work("b", "${a.value}"),
+        "c": work("c", "${a.value ?? 5}"),
+        "d": work("d", needs=["a", "c"], join="any"),
+        "e": work("e", needs=["a", "b"], join="first"),
+    }
+    reference = ran(nodes, inputs={"no": {"default": 0}})
+    assert statuses(reference) == {
+        "a": "skipped",
+        "b": "skipped",
+        "c": "succeeded",
+        "d": "succeeded",
+        "e": "skipped",
+    }
+    assert next(entry.output for entry in reference.entries if entry.node == "c")["value"] == digit("c", 5)
+
+
+def test_a_failing_run_takes_back_what_was_done_the_latest_first():
+    nodes = {
+        "a": work("a", 1, undo="ua"),
+        "b": work("b", 2, undo="ub", needs=["a"]),
+        "c": work("c", needs=["b"], fails=1),
+        "ua": undo("ua"),
+        "ub": undo("ub", fails=1),
+    }
+    reference = ran(nodes)
+    assert reference.status == "failed"
+    assert (reference.stop.node, reference.stop.type) == ("c", "PlannedFailure")
+    assert [(each.node, each.gave, each.succeeds) for each in reference.undone] == [
+        ("ub", digit("b", 2), False),
+        ("ua", digit("a", 1), True),
+    ]
+
+
+def test_a_retry_makes_up_for_failures_and_is_counted():
+    reference = ran({"a": work("a", fails=2, retry={"tries": 3})})
+    assert reference.visits[0].calls == 3
+    assert reference.status == "succeeded"
+    assert ran({"a": work("a", fails=2, retry={"tries": 3, "on": ["KeyError"]})}).visits[0].calls == 1
+
+
+def test_a_handler_stands_for_the_node_that_failed():
+    nodes = {"a": work("a", fails=1, on_error="h"), "h": work("h", "${error.type}"), "b": work("b", "${a.value}")}
+    reference = ran(nodes, outputs={"a": "${a.value}"})
+    assert reference.outputs == {"a": digit("h", "PlannedFailure")}
+    assert statuses(reference) == {"a": "degraded", "h": "succeeded", "b": "succeeded"}
+    assert reference.status == "degraded"
+
+
+def test_a_loop_ends_by_its_action_or_by_its_cap():
+    edges = [{"from": "a", "action": "again", "to": "a"}, {"from": "a", "action": "done", "to": "end"}]
+    again = {"actions": ["again", "again", "done"], "seen": "${a.seen ?? 0}"}
+    assert order(ran({"a": work("a", **again, visits=5)}, edges=edges)) == ["a", "a", "a"]
+    capped = ran({"a": work("a", **again, visits=2, undo="u"), "u": undo("u")}, edges=edges)
+    assert (capped.status, len(capped.visits), len(capped.undone)) == ("limit", 2, 2)
+
+
+def test_an_action_without_an_edge_fails_its_node():
+    reference = ran({"a": work("a", actions=["left"]), "b": work("b")}, edges=[{"from": "a", "to": "b"}])
+    assert (reference.status, reference.stop.type) == ("failed", "UnroutedAction")
+
+
+def test_an_item_that_fails_leaves_null_or_ends_its_map_which_takes_back_the_others():
+    inner = work("x", "${item}", fails="${item}", undo="ux")
+    inner["with"]["at"] = ["${item}"]
+    config = {"over": [0, 1], "do": {"x": inner, "ux": undo("ux")}, "output": "${x.value}"}
+    going_on = ran({"m": {"type": "map", "with": {**config, "on_error": "continue"}}})
+    assert going_on.outputs == {"m": [digit("x", 0), None]}
+    assert (going_on.status, going_on.undone) == ("degraded", [])
+    stopping = ran({"m": {"type": "map", "with": config}})
+    assert (stopping.status, [each.node for each in stopping.undone]) == ("failed", ["m.ux"])
+
+
+def test_what_another_order_might_leave_out_is_not_certain():
+    nodes = {"a": work("a", fails=1), "b": work("b"), "c": work("c", "${a.value}")}
+    reference = ran(nodes, stops_at_once=False)
+    assert [(entry.node, entry.certain) for entry in reference.entries] == [("a", False), ("b", False)]
+    assert order(ran(nodes)) == ["a"]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(documents())
+def test_both_ways_to_run_agree_where_nothing_fails_for_good(document: dict[str, Any]):
+    one, other = (Reference(document, {}, stops_at_once=stops) for stops in (True, False))
+    assert (one.stop is None) == (other.stop is None)
+    if one.stop is None:
+        assert one.outputs == other.outputs
+        assert one.entries == other.entries
