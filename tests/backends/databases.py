@@ -49,7 +49,8 @@ def postgres(program: Path) -> Iterator[Served]:
         password.write_text(PASSWORD)
         shutil.chown(password, *_owner())
         data, port = folder / "data", free_port()
-        initdb = (program.with_name("initdb"), "-D", data, "-U", "owner", "-E", "UTF8", "--locale=C", "--no-sync")
+        bin_folder = _reachable(program, folder)
+        initdb = (bin_folder / "initdb", "-D", data, "-U", "owner", "-E", "UTF8", "--locale=C", "--no-sync")
         _run(*initdb, "--auth=scram-sha-256", f"--pwfile={password}", cwd=folder)
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -60,7 +61,11 @@ def postgres(program: Path) -> Iterator[Served]:
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         log = folder / "postgres.log"
-        with running([*_as_user(), program, "-D", data, *options], log, lambda: "ready to accept" in log.read_text()):
+        with running(
+            [*_as_user(), bin_folder / "postgres", "-D", data, *options],
+            log,
+            lambda: "ready to accept" in log.read_text(),
+        ):
             yield Served(port, "owner", "postgres")
 
 
@@ -100,6 +105,14 @@ def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pocketflow-otel-", ignore_cleanup_errors=True) as name:
         shutil.chown(name, *_owner())
         yield Path(name)
+
+
+def _reachable(program: Path, folder: Path) -> Path:
+    """The folder of PostgreSQL's programs, where the user can reach it: a cache of root's is closed to others."""
+    if os.geteuid() != 0:
+        return program.parent
+    shutil.copytree(program.parents[4], folder / "usr", symlinks=True)
+    return folder / "usr" / program.parent.relative_to(program.parents[4])
 
 
 def _owner() -> tuple[str | int, str | int]:

@@ -190,6 +190,25 @@ def make_chromium(place: Path) -> None:
     run("apt-get", "install", "--yes", "--no-install-recommends", "chromium", cwd=place)
 
 
+def make_postgres(place: Path) -> None:
+    """Unpacks Debian's package, so that no service of it is started, and installs the libraries it needs."""
+    update_packages(place)
+    run("apt-get", "download", "postgresql-15", cwd=place)
+    (package,) = place.glob("postgresql-15_*.deb")
+    asked = ("dpkg-deb", "--field", package, "Depends")
+    depends = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip().split(", ")
+    libraries = [name.split(" ")[0] for name in depends if name.startswith(("lib", "zlib"))]
+    run("apt-get", "install", "--yes", "--no-install-recommends", *libraries, cwd=place)
+    run("dpkg", "-x", package, place, cwd=place)
+
+
+def make_mariadb(place: Path) -> None:
+    """Installs Debian's packages of the programs alone, which bring no service."""
+    update_packages(place)
+    packages = ("mariadb-server-core", "mariadb-client-core")
+    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, cwd=place)
+
+
 def update_packages(place: Path) -> None:
     """Has Debian's packages looked up anew, which takes root: old ones are gone soon after a new one is there."""
     if os.geteuid() == 0:
@@ -236,6 +255,8 @@ BACKENDS = {
         Backend("compose", COMPOSE, "compose", make_compose, ("go",)),
         Backend("prometheus", "debian", "usr/bin/prometheus", make_prometheus, ("apt-get", "dpkg")),
         Backend("chromium", "debian", "/usr/bin/chromium", make_chromium, ("apt-get",)),
+        Backend("postgres", "15", "usr/lib/postgresql/15/bin/postgres", make_postgres, ("apt-get", "dpkg")),
+        Backend("mariadb", "debian", "/usr/sbin/mariadbd", make_mariadb, ("apt-get",)),
         Backend("rotel", ROTEL, "bin/python", make_rotel),
         Backend("phoenix", PHOENIX, "bin/phoenix", make_phoenix),
         Backend("mlflow", MLFLOW, "bin/mlflow", make_mlflow),
