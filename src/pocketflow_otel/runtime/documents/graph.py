@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel.runtime.documents.model import MapConfig, WorkflowConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pocketflow_otel.runtime.documents.loaded import Body, Scope
     from pocketflow_otel.runtime.documents.model import Node
@@ -171,25 +171,22 @@ def dependencies(scope: Scope, uses: Uses) -> dict[str, Dependencies]:
     Of a node whose ``join`` is not ``all``, only ``needs`` are hard. References of nodes named as ``on_error`` or
     ``undo`` are theirs, not of the nodes which they serve: `checks` sees to it that what they refer to is there.
     """
-    return {name: _dependencies(node, scope, uses.leading_out(scope, name)) for name, node in scope.nodes.items()}
+    order = {name: number for number, name in enumerate(scope.nodes)}
+    return {name: _dependencies(node, order, uses.leading_out(scope, name)) for name, node in scope.nodes.items()}
 
 
-def _dependencies(node: Node, scope: Scope, uses: Iterable[Use]) -> Dependencies:
-    here = [use.reference for use in uses if use.reference.head in scope.nodes]
-    hard = set(node.needs).intersection(scope.nodes)
+def _dependencies(node: Node, order: Mapping[str, int], uses: Iterable[Use]) -> Dependencies:
+    here = [use.reference for use in uses if use.reference.head in order]
+    hard = {need for need in node.needs if need in order}
     if node.join == "all":
         hard.update(reference.head for reference in here if not reference.optional)
     soft = {reference.head for reference in here} - hard
     if not hard and not soft:
         return _NONE
-    return Dependencies(_ordered(hard, scope), _ordered(soft, scope))
+    return Dependencies(*(tuple(sorted(names, key=order.__getitem__)) for names in (hard, soft)))
 
 
 _NONE: Final = Dependencies()
-
-
-def _ordered(names: set[str], scope: Scope) -> tuple[str, ...]:
-    return tuple(names) if len(names) < 2 else tuple(name for name in scope.nodes if name in names)  # noqa: PLR2004
 
 
 def helpers(scope: Scope) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ event too many.
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from pocketflow_otel.runtime.documents.scalars import ScalarError, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from yaml.error import Mark as YamlMark
+    from yaml.error import MarkedYAMLError
 
 MAX_LENGTH: Final = 4 * 1024 * 1024
 """Characters of a document."""
@@ -28,6 +32,7 @@ MAX_EXPANDED: Final = 4 * MAX_LENGTH
 MAX_PROBLEMS: Final = 100
 """After so many, reading ends."""
 
+_NO_BEGINNING: Final = frozenset("@`%*&|>")
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _TAG_DIRECTIVE: Final = re.compile(r"^%TAG", re.MULTILINE)
 
@@ -274,8 +279,8 @@ def _events(text: str) -> Iterator[Any]:
     Raises:
         _SyntaxProblem: The text is no YAML.
     """
-    from ruamel.yaml.error import MarkedYAMLError
-    from ruamel.yaml.reader import ReaderError
+    from yaml.error import MarkedYAMLError
+    from yaml.reader import ReaderError
 
     try:
         parser = _parser(text)
@@ -283,9 +288,8 @@ def _events(text: str) -> Iterator[Any]:
             yield event
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        context = f" ({error.context})" if error.context else ""
         at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _SyntaxProblem(at, f"it is no YAML: {error.problem}{context}") from None
+        raise _SyntaxProblem(at, _not_yaml(error, text)) from None
     except ReaderError as error:
         raise _SyntaxProblem(_mark_of(text, error.position), _unreadable(text, error.position)) from None
     except UnicodeEncodeError as error:
@@ -294,12 +298,27 @@ def _events(text: str) -> Iterator[Any]:
 
 def _parser(text: str) -> Any:
     try:
-        from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
+        from yaml.cyaml import CParser  # type: ignore[attr-defined]
     except ImportError:  # there is no libyaml for this Python
-        from ruamel.yaml import YAML
+        from yaml import SafeLoader
 
-        return YAML(pure=True).get_constructor_parser(text)[1]
+        return SafeLoader(text)
     return CParser(text)
+
+
+def _not_yaml(error: MarkedYAMLError, text: str) -> str:
+    context = f" ({error.context})" if error.context else ""
+    return f"it is no YAML: {error.problem}{context}{_hint(error.problem_mark, text)}"
+
+
+def _hint(mark: YamlMark | None, text: str) -> str:
+    """What people mostly have forgotten where a text can't be read."""
+    if mark is None:
+        return ""
+    line = next(itertools.islice(text.splitlines(), mark.line, None), "")
+    if line[mark.column : mark.column + 1] in _NO_BEGINNING:
+        return f": a text that begins with {line[mark.column]} stands in quotes"
+    return ": inside [ ] and { } a text with ${…} stands in quotes" if "${" in line else ""
 
 
 def _mark_of(text: str, index: int) -> Mark:

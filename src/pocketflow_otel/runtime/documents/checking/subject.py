@@ -1,0 +1,42 @@
+"""What all checks of a document share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pocketflow_otel.runtime.registry.registry import NodeTypeError
+
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.documents.findings import Findings
+    from pocketflow_otel.runtime.documents.graph import Uses
+    from pocketflow_otel.runtime.documents.loaded import Loaded
+    from pocketflow_otel.runtime.documents.model import Node
+    from pocketflow_otel.runtime.registry.node_types import NodeType
+    from pocketflow_otel.runtime.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A document that is being checked.
+
+    Attributes:
+        loaded: The document.
+        registry: The node types there are.
+        uses: Its references.
+        findings: Takes its faults.
+        allow_shell: Whether the run allows commands.
+    """
+
+    loaded: Loaded
+    registry: Registry
+    uses: Uses
+    findings: Findings
+    allow_shell: bool
+
+    def type_of(self, node: Node) -> NodeType | None:
+        """A node's type; None if it can't be had."""
+        try:
+            return self.registry.get(node.type, self.loaded.base)
+        except NodeTypeError:
+            return None

@@ -1,0 +1,88 @@
+"""The second look at a document: whether its parts fit together, and to the node types there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pocketflow_otel.runtime.documents.checking.bodies import check_bodies
+from pocketflow_otel.runtime.documents.checking.by_action import check_by_action
+from pocketflow_otel.runtime.documents.checking.by_data import check_by_data
+from pocketflow_otel.runtime.documents.checking.configs import check_configs
+from pocketflow_otel.runtime.documents.checking.connections import check_connections
+from pocketflow_otel.runtime.documents.checking.inputs import check_inputs
+from pocketflow_otel.runtime.documents.checking.mappings import check_mappings
+from pocketflow_otel.runtime.documents.checking.naming import check_names
+from pocketflow_otel.runtime.documents.checking.references import Sight, check_outputs, check_references
+from pocketflow_otel.runtime.documents.checking.subject import Subject
+from pocketflow_otel.runtime.documents.checking.takeovers import check_takeovers
+from pocketflow_otel.runtime.documents.findings import Findings
+from pocketflow_otel.runtime.documents.graph import Uses, brought_by
+
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.documents.faults import Fault
+    from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
+    from pocketflow_otel.runtime.documents.places import Path
+    from pocketflow_otel.runtime.expressions.errors import ExpressionError
+    from pocketflow_otel.runtime.registry.registry import Registry
+
+
+def check(loaded: Loaded, registry: Registry, *, allow_shell: bool = True) -> list[Fault]:
+    """All that keeps a document, and the documents it names, from being run.
+
+    Modules that it names as node types are imported.
+
+    Args:
+        loaded: The document.
+        registry: The node types there are.
+        allow_shell: Whether the run allows commands.
+
+    Returns:
+        What is wrong, in the order of files and lines; nothing if it can be run.
+    """
+    faults: dict[Fault, None] = {}
+    for one in _all_documents(loaded):
+        faults.update(dict.fromkeys(_check_document(one, registry, allow_shell=allow_shell)))
+    return sorted(faults)
+
+
+def _all_documents(loaded: Loaded) -> list[Loaded]:
+    found: list[Loaded] = []
+    waiting = [loaded]
+    while waiting:
+        one = waiting.pop()
+        if any(one is known for known in found):
+            continue
+        found.append(one)
+        for scope in one.scopes():
+            waiting.extend(body.workflow for body in scope.bodies.values() if body.workflow is not None)
+    return found
+
+
+def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) -> Findings:
+    findings = Findings(loaded.file, loaded.places)
+
+    def told(path: Path, error: ExpressionError) -> None:
+        findings.at_value(path, error.message, error.near)
+
+    uses = Uses(lambda name: registry.expressions(name, loaded.base), told)
+    subject = Subject(loaded, registry, uses, findings, allow_shell)
+    check_inputs(subject)
+    check_connections(subject)
+    _check_scope(subject, loaded.scope, frozenset())
+    sight = Sight(frozenset(loaded.scope.nodes))
+    check_references(subject, loaded.scope, sight)
+    check_outputs(subject, loaded.scope, sight)
+    return findings
+
+
+def _check_scope(subject: Subject, scope: Scope, around: frozenset[str]) -> None:
+    check_names(subject, scope, around)
+    check_configs(subject, scope)
+    check_mappings(subject, scope)
+    check_takeovers(subject, scope)
+    check_bodies(subject, scope)
+    (check_by_action if scope.by_action else check_by_data)(subject, scope)
+    names = around | scope.nodes.keys()
+    for body in scope.bodies.values():
+        if body.scope is not None:
+            _check_scope(subject, body.scope, names | (brought_by(body) - {"index", *body.scope.nodes}))
