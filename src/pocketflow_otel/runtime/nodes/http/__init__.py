@@ -1,0 +1,1 @@
+"""Requests over HTTP: sending them, reading what comes back, and saying what went wrong."""
