@@ -12,11 +12,11 @@ TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 OPERAND = re.compile(rf"exists\(({PATH})\)|default\(({PATH}), ([^)]*)\)|([A-Za-z_]\w*(?:\.\w+)+)")
 
 
-class Missing(Exception):
+class MissingValue(Exception):
     """A reference leads nowhere."""
 
 
-class NoTruth(Exception):
+class UnusableValue(Exception):
     """A condition is neither true nor false."""
 
 
@@ -25,11 +25,11 @@ def value_at(path: str, lookup: Lookup) -> Any:
     value = lookup(head)
     for step in steps:
         if isinstance(value, str):
-            raise Missing(path)
+            raise MissingValue(path)
         try:
             value = value[int(step[1:-1])] if step.startswith("[") else value[step]
         except (KeyError, IndexError, TypeError):
-            raise Missing(path) from None
+            raise MissingValue(path) from None
     return value
 
 
@@ -39,7 +39,7 @@ def referred(text: str, lookup: Lookup) -> Any:
     for path in alternatives:
         try:
             value = value_at(path, lookup)
-        except Missing:
+        except MissingValue:
             continue
         if value is not None:
             return value
@@ -73,7 +73,7 @@ def holds(condition: str, lookup: Lookup) -> bool:
     def exists(path: str) -> bool:
         try:
             value_at(path, lookup)
-        except Missing:
+        except MissingValue:
             return False
         return True
 
@@ -90,7 +90,7 @@ def holds(condition: str, lookup: Lookup) -> bool:
     }
     truth = eval(OPERAND.sub(quoted, condition), {"__builtins__": {}, **functions})
     if not isinstance(truth, bool):
-        raise NoTruth(condition)
+        raise UnusableValue(condition)
     return truth
 
 

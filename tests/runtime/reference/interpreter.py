@@ -7,8 +7,8 @@ the same; what another order might have left out is marked as not `certain`.
 from collections import Counter
 from typing import Any
 
-from runtime.reference import nodes_for_documents as types
-from runtime.reference.expressions import Missing, NoTruth, heads, holds, resolved
+from runtime.reference.calls import BUILT_IN, added, is_class, number_read, tries, worked
+from runtime.reference.expressions import MissingValue, UnusableValue, heads, holds, resolved
 from runtime.reference.joins import groups, readiness
 from runtime.reference.model import (
     Done,
@@ -65,6 +65,11 @@ class Reference:
             return "failed" if isinstance(self.stop, Failure) else "limit"
         return "degraded" if any(entry.status == "degraded" for entry in self.entries) else "succeeded"
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether something of what is told might have gone otherwise."""
+        return not all(part.certain for part in (*self.entries, *self.visits, *self.undone))
+
     def run_flow(self, scope: Scope, after: tuple[Groups, ...]) -> None:
         marks = self.marks()
         try:
@@ -97,7 +102,8 @@ class Reference:
                 _, action = self.run_node(name, spec, seen, after)
                 name, error = self.next_node(name, action, scope), None
             except Failure as failure:
-                if error or not (handler := spec.get("on_error")):
+                handler = spec.get("on_error", "continue")
+                if error or handler == "continue":
                     raise error or failure from None
                 self.entries[-1].status = "degraded"
                 name, error = handler, failure
@@ -201,7 +207,7 @@ class Reference:
                 status = "degraded" if degraded else "succeeded"
             else:
                 output, action = self.call(name, spec, scope, after)
-        except (Failure, Missing, NoTruth) as error:
+        except (Failure, MissingValue, UnusableValue) as error:
             if spec.get("on_error") != "continue":
                 self.entries.append(Entry(scope.prefix + name, "failed"))
                 self.may_fail.add(scope.prefix + name)
@@ -274,7 +280,7 @@ class Reference:
         self.run_flow(child, after)
         try:
             output = self.given_back(child, config.get("output"))
-        except Missing as missing:
+        except MissingValue as missing:
             failure = Failure(scope.prefix + name, "MissingValue")
             self.take_back(child.done, failure)
             raise failure from missing
@@ -282,34 +288,17 @@ class Reference:
         return output
 
     def call(self, name: str, spec: dict[str, Any], scope: Scope, after: tuple[Groups, ...]) -> tuple[Any, str | None]:
+        """What a node gives that holds none, and its action."""
         given = resolved(spec.get("with", {}), scope)
-        number = self.number_read(spec, scope)
-        calls, succeeds = self.tries(spec, given)
+        if spec["type"] in BUILT_IN:
+            return BUILT_IN[spec["type"]](given, scope)
+        number = number_read(spec, scope)
+        calls, succeeds = tries(spec, given, self.retry)
         self.numbers[name, scope.at] += 1
         self.visits.append(Visit((name, scope.at, self.numbers[name, scope.at]), calls, succeeds, after))
         if not succeeds:
             raise Failure(scope.prefix + name, "PlannedFailure")
-        if is_class(spec):
-            total = types.digit(name, number)
-            scope.store[spec.get("writes", {}).get("total", "total")] = total
-            return {"total": total}, given.get("action")
-        seen = given.get("seen", 0)
-        return types.made(name, given.get("value"), seen), types.chosen(given.get("actions"), seen)
-
-    def number_read(self, spec: dict[str, Any], scope: Scope) -> Any:
-        """What a class finds under its key: of the store, or what a reference leads to."""
-        source = spec.get("reads", {}).get("number", "number")
-        return resolved(source, scope) if "${" in source else scope.whole_store().get(source, 0)
-
-    def tries(self, spec: dict[str, Any], given: dict[str, Any]) -> tuple[int, bool]:
-        """How often the code of a visit is called, and whether it succeeds at last."""
-        retry = spec.get("retry") or self.retry or {"tries": 1}
-        fits = not retry.get("on") or any(kind.__name__ in retry["on"] for kind in types.PlannedFailure.__mro__)
-        tries, fails = retry["tries"] if fits else 1, given.get("fails", 0)
-        if is_class(spec):
-            succeeds = fails < given.get("max_retries", 1)
-            return (1 if succeeds else tries), succeeds
-        return min(fails + 1, tries), fails < tries
+        return added(spec, given, number, scope) if is_class(spec) else worked(given)
 
     def take_back(self, done: list[Done], stop: Stop) -> None:
         """Runs the undo nodes, the latest visit's first."""
@@ -318,10 +307,8 @@ class Reference:
                 spec = visit.scope.flow.do[visit.undo]
                 error = {"node": stop.node, "type": stop.type}
                 given = resolved(spec["with"], visit.scope.with_names(output=visit.output, error=error))
-                self.undone.append(Undone(visit.scope.prefix + visit.undo, given["gave"], self.tries(spec, given)[1]))
+                self.undone.append(
+                    Undone(visit.scope.prefix + visit.undo, given["gave"], tries(spec, given, self.retry)[1])
+                )
             self.take_back(visit.inner, stop)
         done.clear()
-
-
-def is_class(spec: dict[str, Any]) -> bool:
-    return spec["type"].endswith((":Adds", ":AddsAsync"))

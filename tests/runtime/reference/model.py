@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.reference.expressions import Missing
+from runtime.reference.expressions import MissingValue
 
 Identity = tuple[str, tuple[Any, ...], int]  # of a visit: the node, the items around it, which of its visits
 
@@ -113,7 +113,7 @@ class Scope:
         if head in self.outputs:
             return self.outputs[head]
         if self.outer is None:
-            raise Missing(head)
+            raise MissingValue(head)
         return self.outer(head)
 
     def whole_store(self) -> dict[str, Any]:
