@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     import openai
 
+_NO_KEY: Final = "none"
+
 
 class OpenAISettings(Part):
     """An API.
 
     Attributes:
         base_url: Where it is; OpenAI's own where it is not said.
-        api_key: The key; servers that need none are given any text.
+        api_key: The key; not needed by every server.
         organization: The organization that is billed.
         project: The project that is billed.
         timeout: Seconds that an answer may take.
@@ -29,7 +31,7 @@ class OpenAISettings(Part):
     """
 
     base_url: str = "https://api.openai.com/v1"
-    api_key: SecretStr
+    api_key: SecretStr | None = None
     organization: str | None = None
     project: str | None = None
     timeout: Seconds = 600.0
@@ -47,7 +49,8 @@ class OpenAIConnection:
         self._openai = openai
         self._arguments: dict[str, Any] = {
             "base_url": settings.base_url,
-            "api_key": settings.api_key.get_secret_value(),
+            # The client would take one from the environment by itself, and refuse to be made without any.
+            "api_key": _NO_KEY if settings.api_key is None else settings.api_key.get_secret_value(),
             "organization": settings.organization,
             "project": settings.project,
             "timeout": settings.timeout,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pocketflow_otel.runtime.expressions.paths import Lookup
+    from pocketflow_otel.runtime.expressions.references import Template
 
     Path = tuple[str | int, ...]
     Found = tuple[Path, str, str | None]
@@ -100,13 +101,23 @@ def _literal_secrets(family: Family, settings: Mapping[str, Any]) -> Iterator[Fo
         template = parse(text)
         if is_secret(family.config, path):
             variable = f"{family.name}_{path[-1]}".upper()
-            if not template.references:
+            if _is_there_without_references(template):
                 yield path, f"a secret has no place in a document: give it as ${{env.{variable}}} or the like", None
                 continue
         if template.is_constant and secrets.shows(_name_of(path), text):
             yield path, "this is, or holds, a secret: give it as ${env.NAME}, it has no place in a document", None
         elif not template.is_constant and secrets.shows("", text):
             yield path, "this holds a secret beside its references: it has no place in a document", None
+
+
+def _is_there_without_references(template: Template) -> bool:
+    def nothing(head: str) -> NoReturn:
+        raise MissingValue(head)
+
+    try:
+        return template.resolve(nothing) not in {None, ""}
+    except ExpressionError:
+        return False
 
 
 def _unfit(family: Family, settings: Mapping[str, Any]) -> Iterator[Found]:

@@ -82,7 +82,8 @@ class _Checker:
                 warnings.simplefilter("error")
                 tree = ast.parse(stripped, mode="eval").body
         except SyntaxError as error:
-            self.fail_at(self.start + max(0, (error.offset or 1) - 1), f"this can't be read: {error.msg}")
+            place = (error.offset or len(stripped) + 1) - 1
+            self.fail_at(self.start + max(0, place), f"this can't be read: {error.msg}")
         except (ValueError, RecursionError, MemoryError) as error:
             self.fail_at(0, f"this can't be read: {error or 'it is nested too deeply'}")
         rest = self.data[tree.end_col_offset :]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY: Final = re.compile(r"\w+")
 _SPACE: Final = re.compile(r"\s*")
-_INDEX: Final = re.compile(r"-?\d{1,9}(?=\s*\])")
+_INDEX: Final = re.compile(r"-?\d{1,9}(?!\d)")
 _SINGLE_QUOTED: Final = re.compile(r"'([^'\\]*)'")
 _BEGINS_LITERAL: Final = re.compile(r"[\"'\[{\d-]|(?:true|false|null)\b")
 _KIND: Final = {str: "a text", int: "a whole number"}

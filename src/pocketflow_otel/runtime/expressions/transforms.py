@@ -175,8 +175,10 @@ def _object(value: Any) -> Any:
 
 def _unique(value: Any) -> list[Any]:
     # By their JSON, so that objects can be told apart too, and 1 from true.
-    found = {_as_json(item): item for item in reversed(elements(value))}
-    return list(reversed(found.values()))
+    found: dict[str, Any] = {}
+    for item in elements(value):
+        found.setdefault(_as_json(item), item)
+    return list(found.values())
 
 
 def _flat(value: Any) -> list[Any]:
