@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pocketflow_otel.cli import doctor, export, run, send
+from pocketflow_otel.cli import doctor, export, nodes, run, schema, send, validate
 
 app = typer.Typer(
     help="See inside PocketFlow programs.",
@@ -43,3 +43,6 @@ run.register(app)
 doctor.register(app)
 send.register(app)
 export.register(app)
+validate.register(app)
+schema.register(app)
+nodes.register(app)

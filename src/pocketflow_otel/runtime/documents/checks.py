@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel.runtime.documents.checking.bodies import check_bodies
 from pocketflow_otel.runtime.documents.checking.by_action import check_by_action
@@ -15,13 +15,18 @@ from pocketflow_otel.runtime.documents.checking.naming import check_names
 from pocketflow_otel.runtime.documents.checking.references import Sight, check_outputs, check_references
 from pocketflow_otel.runtime.documents.checking.subject import Subject
 from pocketflow_otel.runtime.documents.checking.takeovers import check_takeovers
+from pocketflow_otel.runtime.documents.faults import InvalidDocument
 from pocketflow_otel.runtime.documents.findings import Findings
 from pocketflow_otel.runtime.documents.graph import Uses, brought_by
+from pocketflow_otel.runtime.documents.loading import load
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from pocketflow_otel.runtime.documents.faults import Fault
     from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
-    from pocketflow_otel.runtime.documents.places import Path
+    from pocketflow_otel.runtime.documents.places import Path as InDocument
     from pocketflow_otel.runtime.expressions.errors import ExpressionError
     from pocketflow_otel.runtime.registry.registry import Registry
 
@@ -45,6 +50,21 @@ def check(loaded: Loaded, registry: Registry, *, allow_shell: bool = True) -> li
     return sorted(faults)
 
 
+def faults_of(source: str | Path | Mapping[str, Any], registry: Registry, *, allow_shell: bool = True) -> list[Fault]:
+    """All that is wrong with a document: what keeps it from being loaded, or else from being run.
+
+    Args:
+        source: As of `loading.load`.
+        registry: The node types there are.
+        allow_shell: Whether the run allows commands.
+    """
+    try:
+        loaded = load(source)
+    except InvalidDocument as error:
+        return list(error.faults)
+    return check(loaded, registry, allow_shell=allow_shell)
+
+
 def _all_documents(loaded: Loaded) -> list[Loaded]:
     found: list[Loaded] = []
     waiting = [loaded]
@@ -61,7 +81,7 @@ def _all_documents(loaded: Loaded) -> list[Loaded]:
 def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) -> Findings:
     findings = Findings(loaded.file, loaded.places)
 
-    def told(path: Path, error: ExpressionError) -> None:
+    def told(path: InDocument, error: ExpressionError) -> None:
         findings.at_value(path, error.message, error.near)
 
     uses = Uses(lambda name: registry.expressions(name, loaded.base), told)

@@ -27,6 +27,20 @@ def fields_at(model: type[BaseModel], path: Path) -> list[str]:
     return list(dict.fromkeys(name for one in models for name in field_names(one)))
 
 
+def models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """A model and all models that parts of it are of, each once."""
+    found: dict[type[BaseModel], None] = {}
+    waiting: list[Any] = [model]
+    while waiting:
+        for part in _parts(waiting.pop()):
+            if _is_container(get_origin(part)):
+                waiting.extend(get_args(part))
+            elif _is_model(part) and part not in found:
+                found[part] = None
+                waiting.extend(field.annotation for field in part.model_fields.values())
+    return list(found)
+
+
 def _parts(kind: Any) -> Iterator[Any]:
     """The kinds that a type is made of, where it is one of several, or an annotated one."""
     origin = get_origin(kind)

@@ -194,7 +194,7 @@ class MapConfig(Part):
         output: A template of what an item gives; without it, what its last node gives.
     """
 
-    over: Any
+    over: Any = Field(examples=[["a", "b"]])
     as_: Name = Field(default="item", alias="as")
     parallel: Parallel = 1
     on_error: Literal["stop", "continue"] = "stop"

@@ -9,7 +9,7 @@ from typing import Any
 def summary(thing: Any) -> str:
     """The first paragraph of its docstring, in one line; empty where it has none of its own."""
     text = _own(thing)
-    return " ".join(text.partition("\n\n")[0].split())
+    return _line(text.partition("\n\n")[0])
 
 
 def parameters(thing: Any) -> dict[str, str]:
@@ -23,7 +23,12 @@ def parameters(thing: Any) -> dict[str, str]:
         found = parse(text).params
     except ParseError:
         return {}
-    return {one.arg_name: " ".join((one.description or "").split()) for one in found}
+    return {one.arg_name: _line(one.description or "") for one in found}
+
+
+def _line(text: str) -> str:
+    """In one line, with code as most people mark it."""
+    return " ".join(text.split()).replace("``", "`")
 
 
 def _own(thing: Any) -> str:
