@@ -26,14 +26,14 @@ _ORDINARY_HEADERS: Final = frozenset(
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    # To read the certificates of all authorities takes longer than most requests.
+def tls() -> ssl.SSLContext:
+    """What certificates are checked with, made once: to read those of all authorities takes longer than a request."""
     return httpx.create_ssl_context()
 
 
 def new_client() -> httpx.AsyncClient:
     """A client without base URL and credentials."""
-    return httpx.AsyncClient(verify=_tls(), timeout=_SECONDS)
+    return httpx.AsyncClient(verify=tls(), timeout=_SECONDS)
 
 
 @contextlib.asynccontextmanager

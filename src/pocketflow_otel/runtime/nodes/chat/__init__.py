@@ -1,0 +1,1 @@
+"""Chat completions: asking for them, and reading what comes back."""
