@@ -90,6 +90,13 @@ class SeenSecrets:
                 self.longest = max(self.longest, *(secret.longest for secret in new))
                 self.known = True
 
+    def forget_all_but(self, newest: int) -> None:
+        """Forgets those that were remembered first, where there are more than so many."""
+        with self._lock:
+            if len(self._secrets) > newest:
+                self._secrets = self._secrets[-newest:]
+                self._texts = {secret.text for secret in self._secrets}
+
     def after_fork(self) -> None:
         """Takes a lock of its own in a child, where the parent's may be held by a thread that is not there."""
         self._lock = threading.RLock()

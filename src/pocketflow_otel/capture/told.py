@@ -1,7 +1,8 @@
 """Secrets that the program itself has told: masked in every trace of the process from then on.
 
 A trace takes them over when it begins, and those under way take over what is told later: so looking at a value costs
-the same whether or not anything was told.
+the same whether or not anything was told. A process that runs for long tells ever new ones, and each makes every look
+at a value dearer: of so many the latest are kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Final
 
 from pocketflow_otel.capture.seen import SeenSecrets
 
+MOST: Final = 1000
+"""How many secrets new traces take over: the latest that were told."""
+
 _told: Final = SeenSecrets()
 _under_way: Final[weakref.WeakSet[SeenSecrets]] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -22,6 +26,7 @@ def tell(secrets: SeenSecrets) -> None:
     """Has secrets masked in all traces of the process, those under way included."""
     with _lock:
         _told.adopt(secrets)
+        _told.forget_all_but(MOST)
         for seen in _under_way:
             seen.adopt(secrets)
 
