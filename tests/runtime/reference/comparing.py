@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from runtime.reference.interpreter import Reference
+from runtime.reference.expressions import heads
+from runtime.reference.interpreter import HOLDERS, Reference
 from runtime.reference.model import Identity
 from runtime.reference.nodes_for_documents import Call
 
@@ -24,6 +26,7 @@ def check_run(reference: Reference, result: Any, calls: list[Call], parallel: in
     check_calls(reference, visits)
     check_order(reference, visits)
     check_parallel(calls, parallel)
+    check_items(reference.document["nodes"], calls)
     check_undone(reference, result, [call for call in calls if is_undo(call.node)])
     check_store(reference, result)
 
@@ -82,7 +85,10 @@ def check_calls(reference: Reference, visits: dict[Identity, list[Call]]) -> Non
 
 
 def check_order(reference: Reference, visits: dict[Identity, list[Call]]) -> None:
-    """No visit began before what it waits for was over."""
+    """No visit began before what it waits for was over; one after the other, they came as they had to."""
+    if reference.stops_at_once:
+        began = sorted((calls[0].began, identity) for identity, calls in visits.items())
+        assert [identity for _, identity in began] == [visit.identity for visit in reference.visits]
     for visit in reference.visits:
         if visit.identity not in visits:
             continue
@@ -97,21 +103,48 @@ def ended_before(moment: int, calls: list[Call]) -> bool:
     return all(call.ended is not None and call.ended < moment for call in calls)
 
 
+def moments(calls: Iterable[Call]) -> list[tuple[int, int, Call]]:
+    """When calls began (1) and ended (-1), in order."""
+    calls = list(calls)
+    found = [(call.began, 1, call) for call in calls]
+    found += [(call.ended, -1, call) for call in calls if call.ended is not None]
+    return sorted(found, key=lambda moment: moment[0])
+
+
 def check_parallel(calls: list[Call], parallel: int) -> None:
-    moments = sorted(
-        [(call.began, 1) for call in calls] + [(call.ended, -1) for call in calls if call.ended is not None]
-    )
-    at_once = most = 0
-    for _, change in moments:
+    at_once = 0
+    for _, change, _ in moments(calls):
         at_once += change
-        most = max(most, at_once)
-    assert most <= parallel
+        assert at_once <= parallel
+
+
+def check_items(nodes: dict[str, Any], calls: list[Call], depth: int = 0) -> None:
+    """No map had more items in work at once than it may."""
+    for spec in nodes.values():
+        if spec["type"] not in HOLDERS:
+            continue
+        config = spec["with"]
+        if spec["type"] == "map":
+            inside = set(names_in(config["do"]))
+            in_work: dict[tuple[Any, ...], Counter[Any]] = defaultdict(Counter)
+            for _, change, call in moments(call for call in calls if call.node in inside):
+                items = in_work[call.at[:depth]]
+                items[call.at[depth]] += change
+                assert sum(count > 0 for count in items.values()) <= config["parallel"]
+        check_items(config["do"], calls, depth + (spec["type"] == "map"))
+
+
+def names_in(nodes: dict[str, Any]) -> Iterator[str]:
+    for name, spec in nodes.items():
+        yield name
+        if spec["type"] in HOLDERS:
+            yield from names_in(spec["with"]["do"])
 
 
 def check_undone(reference: Reference, result: Any, calls: list[Call]) -> None:
     """What had to be taken back was, once each, and what others had built on only after those."""
-    taken = [(call.node, canonical(call.given)) for call in calls if call.succeeded]
-    possible = [(one.node.rpartition(".")[2], canonical(one.gave)) for one in reference.undone if one.succeeds]
+    taken = [(call.node, call.at, canonical(call.given)) for call in calls if call.succeeded]
+    possible = [(one.node.rpartition(".")[2], one.at, canonical(one.gave)) for one in reference.undone if one.succeeds]
     if reference.stops_at_once:
         assert taken == possible
     elif not reference.doubtful:
@@ -121,10 +154,14 @@ def check_undone(reference: Reference, result: Any, calls: list[Call]) -> None:
 
 
 def check_store(reference: Reference, result: Any) -> None:
-    """By action the store holds all that was put there; by data, what is still of use, and nothing else."""
+    """By action the store holds all that was put there; by data, what is still of use, and no output beyond that."""
     store = {key: value for key, value in result.store.items() if key != "_run"}
-    expected = reference.top.store
-    if reference.top.flow.edges:
+    flow, expected = reference.top.flow, reference.top.store
+    if flow.edges:
         assert store == expected
-    else:
-        assert {key: expected.get(key) for key in store} == store
+        return
+    assert {key: expected.get(key) for key in store} == store
+    outputs = reference.document.get("outputs")
+    if outputs and reference.stop is None:
+        of_use = {head for head, _ in heads(outputs)} | {name for name, spec in flow.do.items() if "undo" in spec}
+        assert set(flow.scheduled) & store.keys() <= of_use

@@ -296,6 +296,8 @@ def documents(draw: Draw, *, holds_nodes: bool = True, timed: bool = False) -> d
     document = {"workflow": "random", "inputs": INPUTS, "nodes": flow.pop("do"), **flow}
     if writer.chance(30) and "edges" in document:
         document["start"] = next(iter(document["nodes"]))
+    if "edges" in document and not holds_nodes and writer.chance(30):
+        document["limits"] = {"visits": draw(st.integers(1, 8))}
     if writer.chance(30):
         document["defaults"] = {"retry": {"tries": 2}}
     if writer.chance(60) or "edges" in document:

@@ -237,32 +237,46 @@ class Reference:
         self, name: str, spec: dict[str, Any], scope: Scope, after: tuple[Groups, ...], inner: list[Done]
     ) -> tuple[Any, bool]:
         """What a node gives that holds nodes, and whether something in it is missing."""
-        config = spec["with"]
         if spec["type"] != "map":
-            return self.inside(name, config, scope, after, inner, {}, ()), False
-        items = resolved(config["over"], scope)
+            return self.inside(name, spec["with"], scope, after, inner), False
+        items = resolved(spec["with"]["over"], scope)
         if not isinstance(items, list):
             raise Failure(scope.prefix + name, "TypeError")
+        marks = self.marks()
+        try:
+            return self.for_each(items, name, spec["with"], scope, after, inner)
+        except Stop as stop:
+            self.take_back(inner, stop)
+            if not self.stops_at_once:
+                self.doubt(*marks)
+            raise
+
+    def for_each(
+        self,
+        items: list[Any],
+        name: str,
+        config: dict[str, Any],
+        scope: Scope,
+        after: tuple[Groups, ...],
+        inner: list[Done],
+    ) -> tuple[list[Any], bool]:
         outputs: list[Any] = []
-        marks, failed = self.marks(), None
+        first: Failure | None = None
         for index, item in enumerate(items):
             began = len(self.visits)
             try:
-                names = {config.get("as", "item"): item, "index": index}
+                names = {config["as"]: item, "index": index}
                 outputs.append(self.inside(name, config, scope, after, inner, names, (item,)))
             except Failure as failure:
                 outputs.append(None)
-                failed = failed or failure
-                if self.stops_at_once and config.get("on_error") != "continue":
+                first = first or failure
+                if self.stops_at_once and config["on_error"] == "stop":
                     break
-            if config.get("parallel", 1) == 1:
+            if config["parallel"] == 1:
                 after = (*after, *each(visit.identity for visit in self.visits[began:]))
-        if failed and config.get("on_error") != "continue":
-            self.take_back(inner, failed)
-            if not self.stops_at_once:
-                self.doubt(*marks)
-            raise failed
-        return outputs, bool(failed)
+        if first and config["on_error"] == "stop":
+            raise first
+        return outputs, first is not None
 
     def inside(
         self,
@@ -271,12 +285,12 @@ class Reference:
         scope: Scope,
         after: tuple[Groups, ...],
         inner: list[Done],
-        names: dict[str, Any],
-        at: tuple[Any, ...],
+        names: dict[str, Any] | None = None,
+        at: tuple[Any, ...] = (),
     ) -> Any:
         """Runs the nodes inside one, once, and gives what they give."""
         flow = Flow(config["do"], config.get("edges", []), config.get("start"))
-        child = Scope(flow, names, {}, f"{scope.prefix}{name}.", (*scope.at, *at), scope)
+        child = Scope(flow, names or {}, {}, f"{scope.prefix}{name}.", (*scope.at, *at), scope)
         self.run_flow(child, after)
         try:
             output = self.given_back(child, config.get("output"))
@@ -307,8 +321,7 @@ class Reference:
                 spec = visit.scope.flow.do[visit.undo]
                 error = {"node": stop.node, "type": stop.type}
                 given = resolved(spec["with"], visit.scope.with_names(output=visit.output, error=error))
-                self.undone.append(
-                    Undone(visit.scope.prefix + visit.undo, given["gave"], tries(spec, given, self.retry)[1])
-                )
+                succeeds = tries(spec, given, self.retry)[1]
+                self.undone.append(Undone(visit.scope.prefix + visit.undo, visit.scope.at, given["gave"], succeeds))
             self.take_back(visit.inner, stop)
         done.clear()

@@ -63,6 +63,7 @@ class Entry:
 @dataclass
 class Undone:
     node: str
+    at: tuple[Any, ...]
     gave: Any
     succeeds: bool
     certain: bool = True

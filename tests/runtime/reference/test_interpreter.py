@@ -108,7 +108,14 @@ def test_an_action_without_an_edge_fails_its_node():
 def test_an_item_that_fails_leaves_null_or_ends_its_map_which_takes_back_the_others():
     inner = work("x", "${item}", fails="${item}", undo="ux")
     inner["with"]["at"] = ["${item}"]
-    config = {"over": [0, 1], "do": {"x": inner, "ux": undo("ux")}, "output": "${x.value}"}
+    config = {
+        "over": [0, 1],
+        "as": "item",
+        "parallel": 1,
+        "on_error": "stop",
+        "do": {"x": inner, "ux": undo("ux")},
+        "output": "${x.value}",
+    }
     going_on = ran({"m": {"type": "map", "with": {**config, "on_error": "continue"}}})
     assert going_on.outputs == {"m": [digit("x", 0), None]}
     assert (going_on.status, going_on.undone) == ("degraded", [])
