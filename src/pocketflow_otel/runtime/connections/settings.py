@@ -9,8 +9,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pocketflow_otel.runtime.connections.errors import ConnectionFailed, UnknownConnection
 from pocketflow_otel.runtime.connections.families import Families, Family
 from pocketflow_otel.runtime.documents.faults import nearest
-from pocketflow_otel.runtime.documents.sentences import complaints
+from pocketflow_otel.runtime.documents.sentences import Complaint, complaints
 from pocketflow_otel.runtime.expressions.errors import ExpressionError, MissingValue
+from pocketflow_otel.runtime.expressions.json_values import as_text
+from pocketflow_otel.runtime.expressions.paths import Namespace
 from pocketflow_otel.runtime.expressions.references import parse, syntax_errors
 from pocketflow_otel.runtime.secrets import Secrets
 
@@ -45,9 +47,11 @@ def check_settings(name: str, settings: Mapping[str, Any], families: Families | 
     broken: list[Found] = [(error.path, error.message, error.near) for error in syntax_errors(settings)]
     if broken:
         return broken
-    secret = list(_literal_secrets(family, settings))
-    told = {path for path, *_ in secret}
-    return [*_foreign(settings), *secret, *(found for found in _unfit(family, settings) if found[0] not in told)]
+    secrets = Secrets()
+    literal = list(_literal_secrets(family, settings, secrets))
+    told = {path for path, *_ in literal}
+    unfit = [found for found in _unfit(family, settings, secrets) if found[0] not in told]
+    return [(path, secrets.mask(message), near) for path, message, near in [*_foreign(settings), *literal, *unfit]]
 
 
 def resolved(name: str, family: Family, settings: Mapping[str, Any], lookup: Lookup, secrets: Secrets) -> BaseModel:
@@ -75,9 +79,19 @@ def resolved(name: str, family: Family, settings: Mapping[str, Any], lookup: Loo
     try:
         return family.config.model_validate(values)
     except ValidationError as error:
-        found = complaints(error.errors(include_url=False), values, family.config, nearest)
+        found = _complaints(error, values, family, secrets)
         sentences = "; ".join(f"{'.'.join(map(str, each.path))}: {each.message}" for each in found)
         raise ConnectionFailed(secrets.mask(f"@{name}: {sentences}")) from None
+
+
+def _complaints(
+    error: ValidationError, settings: Mapping[str, Any], family: Family, secrets: Secrets
+) -> list[Complaint]:
+    # Masked before they are cut: of a secret that was cut, nothing tells the rest.
+    details = error.errors(include_url=False)
+    for detail in details:
+        detail["input"] = secrets.masked(detail["input"])
+    return complaints(details, settings, family.config, nearest)
 
 
 def _tell(family: Family, path: Path, value: Any, secrets: Secrets) -> None:
@@ -95,18 +109,20 @@ def _foreign(settings: Mapping[str, Any]) -> Iterator[Found]:
             yield reference.at, message, nearest(reference.head, HEADS)
 
 
-def _literal_secrets(family: Family, settings: Mapping[str, Any]) -> Iterator[Found]:
-    secrets = Secrets()
+def _literal_secrets(family: Family, settings: Mapping[str, Any], secrets: Secrets) -> Iterator[Found]:
     for path, text in _texts(settings, ()):
         template = parse(text)
         if is_secret(family.config, path):
             variable = f"{family.name}_{path[-1]}".upper()
             if _is_there_without_references(template):
+                secrets.add(text)
                 yield path, f"a secret has no place in a document: give it as ${{env.{variable}}} or the like", None
                 continue
         if template.is_constant and secrets.shows(_name_of(path), text):
+            secrets.note(_name_of(path), text)
             yield path, "this is, or holds, a secret: give it as ${env.NAME}, it has no place in a document", None
-        elif not template.is_constant and secrets.shows("", text):
+        elif not template.is_constant and secrets.shows("", beside := _beside_references(template)):
+            secrets.note("", beside)
             yield path, "this holds a secret beside its references: it has no place in a document", None
 
 
@@ -120,11 +136,27 @@ def _is_there_without_references(template: Template) -> bool:
         return False
 
 
-def _unfit(family: Family, settings: Mapping[str, Any]) -> Iterator[Found]:
+class _Placeholders(Namespace):
+    __slots__ = ()
+
+    def item(self, key: str) -> str:
+        return f"${{{key}}}"
+
+
+def _beside_references(template: Template) -> str:
+    """A text with what everyone takes for placeholders in place of its references."""
+    placeholders = _Placeholders()
+    try:
+        return as_text(template.resolve(lambda _: placeholders))
+    except ExpressionError:
+        return ""
+
+
+def _unfit(family: Family, settings: Mapping[str, Any], secrets: Secrets) -> Iterator[Found]:
     try:
         family.config.model_validate(settings)
     except ValidationError as error:
-        for each in complaints(error.errors(include_url=False), settings, family.config, nearest):
+        for each in _complaints(error, settings, family, secrets):
             if each.of_key or parse(_at(settings, each.path)).is_constant:
                 yield each.path, each.message, each.near
 
