@@ -7,6 +7,7 @@ the same; what another order might have left out is marked as not `certain`.
 from collections import Counter
 from typing import Any
 
+from runtime.reference.account import Account
 from runtime.reference.calls import BUILT_IN, added, is_class, number_read, tries, worked
 from runtime.reference.expressions import MissingValue, UnusableValue, heads, holds, resolved
 from runtime.reference.joins import groups, readiness
@@ -28,7 +29,7 @@ from runtime.reference.model import (
 HOLDERS = ("map", "parallel", "workflow")
 
 
-class Reference:
+class Reference(Account):
     """Runs a document.
 
     Args:
@@ -39,36 +40,20 @@ class Reference:
     """
 
     def __init__(self, document: dict[str, Any], inputs: dict[str, Any], *, stops_at_once: bool) -> None:
+        super().__init__()
         self.document, self.stops_at_once = document, stops_at_once
         self.limits = document.get("limits", {})
         self.retry = document.get("defaults", {}).get("retry")
         given = {name: about.get("default") for name, about in document.get("inputs", {}).items()} | inputs
         flow = Flow(document["nodes"], document.get("edges", []), document.get("start"))
         self.top = Scope(flow, {"inputs": given, "run": {"id": ""}}, dict(given))
-        self.entries: list[Entry] = []
-        self.visits: list[Visit] = []
-        self.undone: list[Undone] = []
-        self.may_fail: set[str] = set()
         self.count = 0
         self.numbers: Counter[tuple[str, tuple[Any, ...]]] = Counter()
-        self.outputs: dict[str, Any] = {}
-        self.stop: Stop | None = None
         try:
             self.run_flow(self.top, ())
             self.outputs = self.given_back(self.top, document.get("outputs"))
         except Stop as stop:
             self.stop = stop
-
-    @property
-    def status(self) -> str:
-        if self.stop:
-            return "failed" if isinstance(self.stop, Failure) else "limit"
-        return "degraded" if any(entry.status == "degraded" for entry in self.entries) else "succeeded"
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether something of what is told might have gone otherwise."""
-        return not all(part.certain for part in (*self.entries, *self.visits, *self.undone))
 
     def run_flow(self, scope: Scope, after: tuple[Groups, ...]) -> None:
         marks = self.marks()
@@ -82,14 +67,6 @@ class Reference:
             if not scope.flow.edges and not self.stops_at_once:
                 self.doubt(*marks)
             raise
-
-    def marks(self) -> tuple[int, int, int]:
-        return len(self.entries), len(self.visits), len(self.undone)
-
-    def doubt(self, entry: int, visit: int, undone: int) -> None:
-        """Whatever was told since then might not have happened."""
-        for part in (*self.entries[entry:], *self.visits[visit:], *self.undone[undone:]):
-            part.certain = False
 
     def by_action(self, scope: Scope, after: tuple[Groups, ...]) -> None:
         name: str | None = scope.flow.start or scope.flow.scheduled[0]

@@ -137,4 +137,4 @@ def test_both_ways_to_run_agree_where_nothing_fails_for_good(document: dict[str,
     assert (one.stop is None) == (other.stop is None)
     if one.stop is None:
         assert one.outputs == other.outputs
-        assert one.entries == other.entries
+        assert one.status == other.status
