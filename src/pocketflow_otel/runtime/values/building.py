@@ -51,10 +51,14 @@ class TableBuilder:
             OSError: The file can't be written.
         """
         plain = _plain(batch)
+        if self._schema is not None and set(plain.schema.names) == set(self._schema.names):
+            plain = plain.select(self._schema.names)
         if self._schema is None:
             self._schema = _plain_schema(plain.schema)
         elif plain.schema != self._schema:
             self._schema, self._mixed = _widened(self._schema, plain.schema), True
+        if not plain.num_rows:
+            return
         self._rows += plain.num_rows
         self._nbytes += plain.nbytes
         if self._files:
@@ -65,6 +69,16 @@ class TableBuilder:
             for kept in self._kept:
                 self._write(kept)
             self._kept = []
+
+    def expect(self, schema: pa.Schema) -> None:
+        """Tells the columns of what comes next, for there may be no rows.
+
+        Raises:
+            ValueError: As of `add`.
+        """
+        import pyarrow as pa
+
+        self.add(pa.RecordBatch.from_pylist([], schema=schema))
 
     def finish(self) -> Table:
         """The table.
@@ -126,8 +140,12 @@ class _File:
         self._writer.write_batch(batch)
 
     def close(self) -> None:
-        self._writer.close()
-        self._sink.close()
+        if self._sink.closed:
+            return
+        try:
+            self._writer.close()
+        finally:
+            self._sink.close()
 
     def read(self) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa

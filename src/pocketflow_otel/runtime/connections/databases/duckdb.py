@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.connections.databases.database import BATCH_ROWS, Answer, DatabaseError, Mode, Unreachable
@@ -13,6 +13,7 @@ from pocketflow_otel.runtime.connections.databases.writing import Dialect, on_co
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
@@ -36,6 +37,8 @@ _TYPES: Final[dict[KindName, str]] = {
     "null": "VARCHAR",
 }
 _BATCH: Final = "pocketflow_batch"
+MEMORY_BYTES: Final = 512 * 1024 * 1024
+THREADS: Final = 4
 
 
 def _type_of(kind: Kind, _key: bool) -> str:
@@ -51,12 +54,14 @@ class DuckdbDatabase:
         path: The file; made where it is not there. ``:memory:`` for none.
         settings: DuckDB's own, by name.
         read_only: Whether nothing may be written.
+        files: Whether statements reach other files.
     """
 
-    def __init__(self, path: str, settings: Mapping[str, Any], *, read_only: bool = False) -> None:
+    def __init__(self, path: str, settings: Mapping[str, Any], *, read_only: bool = False, files: bool = False) -> None:
         self._path = path
         self._settings = dict(settings)
         self._read_only = read_only
+        self._files = files
         self._root: DuckDBPyConnection | None = None
         self._lock = threading.Lock()
 
@@ -90,26 +95,30 @@ class DuckdbDatabase:
                 except duckdb.Error as error:
                     raise Unreachable(str(error)) from error
                 # Its own file it may still use; other files are other connections' business.
-                self._root.execute("SET enable_external_access = false")
+                if not self._files:
+                    self._root.execute("SET enable_external_access = false")
                 self._root.execute("SET GLOBAL TimeZone = 'UTC'")
             return self._root
 
 
 @contextmanager
-def in_memory(working: Path, memory_bytes: int, threads: int) -> Iterator[DuckdbSession]:
-    """A DuckDB that reaches no file and no network, for tables that it is given.
+def in_memory(
+    working: Path, memory_bytes: int = MEMORY_BYTES, threads: int = THREADS, *, files: bool = False
+) -> Iterator[DuckdbSession]:
+    """A DuckDB for tables that it is given: it reaches no file and no network.
 
     Args:
         working: Where it may put what does not fit into memory.
         memory_bytes: How much of that it may use.
         threads: How many threads it may use.
+        files: Whether it reaches files, for statements of ours.
     """
     settings = {
         "memory_limit": f"{memory_bytes}B",
         "threads": threads,
-        "temp_directory": str(Path(working) / "duckdb"),
+        "temp_directory": str(working / f"duckdb-{uuid.uuid4().hex}"),
     }
-    database = DuckdbDatabase(":memory:", settings)
+    database = DuckdbDatabase(":memory:", settings, files=files)
     try:
         with database.session() as session:
             yield session

@@ -1,0 +1,1 @@
+"""What the node types of tables share."""

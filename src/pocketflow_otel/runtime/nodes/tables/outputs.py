@@ -1,0 +1,39 @@
+"""What nodes give that have a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.values.table import Table
+
+OUTPUT: Final = (
+    "table, rows (how many), columns (their names), first (row); with fetch, items: the rows as a list of objects"
+)
+Fetch = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def told(table: Table, fetch: int | None, **more: Any) -> dict[str, Any]:
+    """A table, and what references can take from it.
+
+    Args:
+        table: The table.
+        fetch: How many rows it may have to be given as a list of objects too; None where it is not.
+        more: What else is given.
+
+    Returns:
+        ``table``, ``rows`` (how many), ``columns`` (their names), ``first`` (row, as an object; null without one), and
+        ``items``, the list, if it was asked for.
+
+    Raises:
+        ValueError: There are more rows than are to be fetched.
+    """
+    first = table.json_rows(1)
+    given = {"table": table, "rows": table.rows, "columns": table.columns, "first": first[0] if first else None, **more}
+    if fetch is None:
+        return given
+    if table.rows > fetch:
+        raise ValueError(f"there are {table.rows} rows, and fetch allows {fetch}")
+    return given | {"items": table.json_rows()}
