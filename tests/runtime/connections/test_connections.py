@@ -1,6 +1,9 @@
 """Connections: what their settings may say, when they are opened, and that all are closed."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from importlib.metadata import EntryPoint
 
@@ -203,6 +206,29 @@ def test_all_are_closed_the_last_first_even_if_one_fails():
         opened.get("@note.a")
 
 
+def test_what_is_being_opened_while_others_are_closed_is_closed_too(monkeypatch):
+    entered, go = threading.Event(), threading.Event()
+
+    class Slow(Note):
+        def __init__(self, settings, base):
+            entered.set()
+            assert go.wait(10)
+            super().__init__(settings, base)
+
+    monkeypatch.setitem(families_module._installed(), "slow", EntryPoint("slow", "x:y", "g"))
+    monkeypatch.setattr(families_module, "_loaded", lambda _: Family("slow", "Slow.", NoteSettings, Slow))
+    opened = connections({"slow.a": note()})
+    opening = threading.Thread(target=opened.get, args=["@slow.a"])
+    opening.start()
+    assert entered.wait(10)
+    closing = threading.Thread(target=opened.close)
+    closing.start()
+    go.set()
+    opening.join()
+    closing.join()
+    assert [each.closed for each in OPENED] == [1]
+
+
 async def test_in_an_event_loop_what_can_be_closed_there_is():
     opened = connections({"note.a": note(), "loop.b": note(place="sticky")})
     opened.get("@note.a"), opened.get("@loop.b")
@@ -268,3 +294,30 @@ def test_openai_takes_no_key_from_the_environment_by_itself(monkeypatch):
     opened = connections({"openai.a": {"base_url": "http://127.0.0.1:9/v1"}})
     assert opened.get("@openai.a").client.api_key == "none"
     assert opened.close() == []
+
+
+PLUG_IN = """
+from pocketflow_otel.runtime.connections.families import Family
+from pocketflow_otel.runtime.documents.model import Part
+
+class Settings(Part):
+    place: str = "here"
+
+FAMILY = Family("shelf", "A shelf.", Settings, print)
+"""
+
+
+def test_an_installed_package_adds_a_family(tmp_path):
+    (tmp_path / "shelves.py").write_text(PLUG_IN)
+    (tmp_path / "shelves-1.0.dist-info").mkdir()
+    (tmp_path / "shelves-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: shelves\nVersion: 1.0\n")
+    entries = "[pocketflow_otel.connections]\nshelf = shelves:FAMILY\n"
+    (tmp_path / "shelves-1.0.dist-info" / "entry_points.txt").write_text(entries)
+    program = (
+        "from pocketflow_otel.runtime.connections.families import Families\n"
+        "families = Families()\n"
+        "print('shelf' in families.names(), families.get('shelf').summary)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert ran.stdout == "True A shelf.\n"

@@ -7,10 +7,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pocketflow_otel.runtime.expressions.conditions import parse_condition
 from pocketflow_otel.runtime.expressions.references import (
     MissingValue,
     Reference,
@@ -21,6 +23,7 @@ from pocketflow_otel.runtime.expressions.references import (
     syntax_errors,
 )
 from pocketflow_otel.runtime.expressions.transforms import TRANSFORMS
+from pocketflow_otel.runtime.values.table import Table
 
 DATA = {
     "inputs": {"name": "Ada", "n": 3, "none": None, "list": [1, 2, 3], "pairs": [[1, 2], [3]], "öl": "ja"},
@@ -182,6 +185,7 @@ TRANSFORMED = {
     "number": ("2.5", 2.5),
     "reverse": ([1, 2], [2, 1]),
     "round(1)": (2.25, 2.2),
+    "rows": ([{"a": 1}], [{"a": 1}]),
     "sort": ([2, 1.5], [1.5, 2]),
     "split(',')": ("a,b", ["a", "b"]),
     "sum": ([1, 2.5], 3.5),
@@ -246,6 +250,21 @@ def test_a_value_that_a_transform_can_not_use_is_an_error_that_names_the_transfo
 def test_values_of_databases_have_a_text(value, text):
     assert parse("<${x}>").resolve({"x": value}.__getitem__) == f"<{text}>"
     assert parse("${x}").resolve({"x": value}.__getitem__) is value
+
+
+def test_a_table_is_a_list_of_objects_where_references_look_into_it():
+    arrow = pa.table({"id": [1, 2, 3], "at": [date(2026, 1, day) for day in (1, 2, 3)]})
+    table = Table(arrow.schema, arrow.to_batches(), arrow.num_rows, arrow.nbytes)
+    look = {"t": table}.__getitem__
+    assert parse("${t}").resolve(look) is table
+    assert parse("${t | length}").resolve(look) == 3
+    assert parse("${t[1].id} ${t[-1].at}").resolve(look) == "2 2026-01-03"
+    assert parse("${t | first}").resolve(look) == {"id": 1, "at": "2026-01-01"}
+    assert [row["id"] for row in parse("${t | rows}").resolve(look)] == [1, 2, 3]
+    assert parse("<${t}>").resolve(look).startswith('<[{"id":1,"at":"2026-01-01"},')
+    assert parse_condition("length(t) == 3 and t[0].id == 1 and length(t[0]) == 2").holds(look)
+    with pytest.raises(MissingValue, match=r"no \[3\] in a list of 3"):
+        parse("${t[3]}").resolve(look)
 
 
 def test_a_value_that_holds_itself_has_no_text():

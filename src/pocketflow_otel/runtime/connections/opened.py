@@ -126,11 +126,11 @@ class Connections:
 
     def _taken(self) -> list[tuple[str, Any]]:
         self._closed = True
-        taken = []
-        for name in reversed(list(self._opened)):
-            # Whoever is opening it at this moment comes first.
-            with self._locks[name]:
-                taken.append((name, self._opened.pop(name)))
+        for lock in self._locks.values():
+            with lock:  # whoever is opening one at this moment comes first; nobody comes after
+                pass
+        taken = [*reversed(self._opened.items())]
+        self._opened.clear()
         return taken
 
     def _problem(self, name: str, error: Exception) -> str:

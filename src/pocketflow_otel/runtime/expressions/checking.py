@@ -13,6 +13,7 @@ from pocketflow_otel.runtime.expressions.evaluator import ALLOWED
 from pocketflow_otel.runtime.expressions.json_values import json_copy
 from pocketflow_otel.runtime.expressions.operators import ARGUMENTS, OPERATORS
 from pocketflow_otel.runtime.expressions.paths import Lookup, Reference, Steps, follow
+from pocketflow_otel.runtime.expressions.transforms import length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,6 +148,11 @@ class _Checker:
             self.fail(node, f"{name} takes {expected} argument{'' if most == 1 else 's'}, not {len(node.args)}")
         if name in {"exists", "default"}:
             return self.optional(name, node, room)
+        path = self.path(node.args[0]) if name == "length" else None
+        if path is not None:
+            # To copy all of a list only to count it would take long.
+            counted = self.reference(path, node.args[0], optional=False)
+            return self.named(node, lambda lookup: length(_found(counted, lookup)))
         node.args = [self.checked(argument, room - 1) for argument in node.args]
         return node
 

@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.expressions.errors import UnusableValue
+from pocketflow_otel.runtime.values.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,8 @@ def kind_of(value: Any) -> str:
     for base, name in ((str, "text"), (int, "number"), (float, "number"), (dict, "object"), (list, "list")):
         if issubclass(kind, base):
             return name
+    if kind is Table:
+        return "table"
     return "list" if issubclass(kind, tuple) else type.__getattribute__(kind, "__name__")
 
 
@@ -64,7 +67,7 @@ def json_copy(value: Any, leaf: Callable[[Any], Any] | None = None) -> Any:
     """A copy of a value that is made of nothing but dicts with texts as keys, lists, texts, numbers, booleans and null.
 
     Args:
-        value: Any value. Tuples become lists; dates, times, UUIDs and paths become texts.
+        value: Any value. Tuples become lists, tables lists of objects; dates, times, UUIDs and paths become texts.
         leaf: Turns what JSON does not know into what it knows, or raises `UnusableValue`.
 
     Raises:
@@ -84,6 +87,8 @@ def _copied(value: Any, leaf: Callable[[Any], Any], room: int) -> Any:
     for base in (list, tuple):
         if issubclass(kind, base):
             return [_copied(item, leaf, room - 1) for item in base.__iter__(value)]
+    if kind is Table:
+        return Table.json_rows(value)
     return _plain(value, leaf)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.expressions.errors import MissingValue
 from pocketflow_otel.runtime.expressions.json_values import kind_of
+from pocketflow_otel.runtime.values.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,13 +94,17 @@ def _taken(value: Any, step: str | int, text: str) -> Any:
     for base in (list, tuple):
         if issubclass(kind, base):
             return _indexed(base, value, step, text)
+    if kind is Table and type(step) is int:
+        return _indexed(list, Table.json_rows(value, step + 1 if step >= 0 else None), step, text, value.rows)
     raise MissingValue(f"{text} has no value: {step!r} is looked up in a value of type {kind_of(value)}")
 
 
-def _indexed(base: type[list[Any] | tuple[Any, ...]], value: Any, step: str | int, text: str) -> Any:
+def _indexed(
+    base: type[list[Any] | tuple[Any, ...]], value: Any, step: str | int, text: str, length: int | None = None
+) -> Any:
     if type(step) is not int:
         raise MissingValue(f"{text} has no value: {step!r} is looked up in a list, which has numbers from 0")
-    length = base.__len__(value)
+    length = base.__len__(value) if length is None else length
     if -length <= step < length:
         return base.__getitem__(value, step)
     raise MissingValue(f"{text} has no value: there is no [{step}] in a list of {length}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.expressions.errors import UnusableValue
 from pocketflow_otel.runtime.expressions.json_values import as_text, compact_json, json_copy, kind_of
+from pocketflow_otel.runtime.values.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +35,17 @@ class Transform:
     required: int = 0
 
 
-def elements(value: Any) -> list[Any]:
-    """The items of a list.
+def elements(value: Any, limit: int | None = None) -> list[Any]:
+    """The items of a list, or the rows of a table as objects; the first so many of them.
 
     Raises:
         UnusableValue: It is none.
     """
     for base in (list, tuple):
         if issubclass(type(value), base):
-            return list(base.__iter__(value))
+            return list(islice(base.__iter__(value), limit))
+    if type(value) is Table:
+        return Table.json_rows(value, limit)
     raise UnusableValue(f"a list was expected, not a value of type {kind_of(value)}")
 
 
@@ -91,7 +94,7 @@ def integer(value: Any) -> int:
 
 
 def length(value: Any) -> int:
-    """How many characters, items or keys there are.
+    """How many characters, items, rows or keys there are.
 
     Raises:
         UnusableValue: It is neither text nor list nor object.
@@ -99,7 +102,9 @@ def length(value: Any) -> int:
     for base in (str, list, tuple, dict, bytes):
         if issubclass(type(value), base):
             return int(base.__len__(value))
-    raise UnusableValue(f"a value of type {kind_of(value)} has no length: texts, lists and objects have one")
+    if type(value) is Table:
+        return value.rows
+    raise UnusableValue(f"a value of type {kind_of(value)} has no length: texts, lists, tables and objects have one")
 
 
 def total(value: Any) -> int | float:
@@ -149,8 +154,8 @@ def boolean(value: Any) -> bool:
     return found
 
 
-def _some(value: Any) -> list[Any]:
-    items = elements(value)
+def _some(value: Any, limit: int | None = None) -> list[Any]:
+    items = elements(value, limit)
     if not items:
         raise UnusableValue("the list is empty")
     return items
@@ -219,7 +224,7 @@ TRANSFORMS: Final[dict[str, Transform]] = {
     "boolean": Transform(boolean, "True or false from what tells so: yes, no, on, off, 1, 0."),
     "bullets": Transform(_bullets, "A list as lines of text, each behind a dash or another mark.", (str,)),
     "chunks": Transform(_chunks, "A list as a list of lists of at most so many items.", (int,), 1),
-    "first": Transform(lambda value: _some(value)[0], "The first item of a list."),
+    "first": Transform(lambda value: _some(value, 1)[0], "The first item of a list."),
     "flat": Transform(_flat, "A list of lists as one list."),
     "from_json": Transform(_from_json, "The value that a JSON text holds."),
     "indent": Transform(
@@ -234,7 +239,7 @@ TRANSFORMS: Final[dict[str, Transform]] = {
     "json": Transform(_as_json, "A value as JSON text."),
     "keys": Transform(lambda value: list(dict.keys(_object(value))), "The keys of an object."),
     "last": Transform(lambda value: _some(value)[-1], "The last item of a list."),
-    "length": Transform(length, "How many characters, items or keys there are."),
+    "length": Transform(length, "How many characters, items, rows or keys there are."),
     "lines": Transform(lambda value: text_of(value).splitlines(), "A text as a list of its lines."),
     "lower": Transform(lambda value: text_of(value).lower(), "A text in small letters."),
     "max": Transform(greatest, "The greatest item of a list."),
@@ -242,6 +247,7 @@ TRANSFORMS: Final[dict[str, Transform]] = {
     "number": Transform(number, "A number, also from text."),
     "reverse": Transform(lambda value: elements(value)[::-1], "A list from its end to its beginning."),
     "round": Transform(_rounded, "A number, rounded to so many digits.", (int,)),
+    "rows": Transform(elements, "A table as a list of objects."),
     "sort": Transform(sorted_items, "A list of numbers or of texts in order."),
     "split": Transform(_split, "A text as a list of what stands between another text.", (str,), 1),
     "sum": Transform(total, "The sum of a list of numbers."),
