@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +50,24 @@ class InvalidDocument(ValueError):  # noqa: N818 - it names what it is about
         super().__init__("\n".join(map(str, self.faults)))
 
 
+_MANY: Final = 100
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that one was probably meant to be, or None."""
-    found = difflib.get_close_matches(name, list(names), 1, cutoff=0.6)
+    candidates = list(names)
+    if len(candidates) > _MANY:
+        # To compare with ten thousand names takes half a second; a slip leaves most of what is around it.
+        candidates = heapq.nlargest(_MANY, candidates, key=lambda one: _shared_ends(name, one))
+    found = difflib.get_close_matches(name, candidates, 1, cutoff=0.6)
     return found[0] if found else None
+
+
+def _shared_ends(name: str, other: str) -> int:
+    """How many characters two names begin with and end with alike."""
+    return _shared_beginning(name, other) + _shared_beginning(name[::-1], other[::-1])
+
+
+def _shared_beginning(name: str, other: str) -> int:
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((index for index, (one, two) in pairs if one != two), min(len(name), len(other)))

@@ -194,7 +194,7 @@ def helpers(scope: Scope) -> dict[str, list[str]]:
     served: dict[str, list[str]] = {}
     for name, node in scope.nodes.items():
         for helper in (node.on_error, node.undo):
-            if helper is not None and helper in scope.nodes:
+            if helper is not None and helper != name and helper in scope.nodes:
                 served.setdefault(helper, []).append(name)
     return served
 

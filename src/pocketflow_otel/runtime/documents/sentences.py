@@ -69,6 +69,7 @@ def _once(found: list[Complaint]) -> list[Complaint]:
 
 
 _OF_CHOICES: Final = frozenset({"literal_error", "enum"})
+_OF_BOOLEANS: Final = frozenset({"bool_type", "bool_parsing"})
 _OF_KEYS: Final = frozenset({"missing", "extra_forbidden"})
 
 
@@ -105,7 +106,7 @@ def _complaint(path: Path, kind: str, details: list[ErrorDetails], model: type[B
     own = [message for detail in details if (message := _own_words(detail))]
     if own:
         return Complaint(path, "; ".join(dict.fromkeys(own)))
-    secret = bool(path) and _is_secret(path)
+    secret = _is_secret(path) and not all(detail["type"] in _OF_BOOLEANS for detail in details)
     message = f"expected {_expected_of_all(details)}, not {'this' if secret else shown(value)}{_hint(details, value)}"
     return Complaint(path, message, near=near(value, _choices(details)) if isinstance(value, str) else None)
 

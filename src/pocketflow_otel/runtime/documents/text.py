@@ -76,8 +76,8 @@ def read(text: str) -> Read:
         whole = reader.read(text)
     except RecursionError:  # of the parser in Python, where libyaml's is missing
         whole = reader.stop((1, 1), f"it is nested too deeply; {MAX_DEPTH} levels are read")
-    root = reader.root
-    return Read(root.value if root else None, Places(root.place if root else None), tuple(reader.problems), whole)
+    root = reader.root or _Made(None, Place((1, 1), (1, 1)), 1, 0)
+    return Read(root.value, Places(root.place), tuple(reader.problems), whole)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.runtime.documents.graph import brought_by
@@ -81,7 +82,8 @@ def check_outputs(subject: Subject, scope: Scope, sight: Sight) -> None:
 
 def _check(subject: Subject, uses: Iterable[Use], sight: Sight, node: Path = ()) -> None:
     action = (*node, "action")
-    for use in uses:
+    # A text may name the same thing a hundred thousand times.
+    for use in dict.fromkeys(uses):
         seen = sight.and_of("output") if use.path == action else sight
         check_use(subject, use, seen)
 
@@ -112,7 +114,7 @@ def _told_unknown(subject: Subject, use: Use, sight: Sight) -> None:
     if hint is not None:
         subject.findings.at_value(use.path, f"{head!r} is known only {hint}")
         return
-    names = [*sorted(sight.names - sight.silent), *sorted(sight.special)]
+    names = chain(sight.names - sight.silent, sight.special)
     message = f"there is nothing called {head!r} here: expected a node or one of {', '.join(sorted(sight.special))}"
     if head in subject.loaded.document.inputs:
         subject.findings.at_value(use.path, message, f"inputs.{head}")
