@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import keyword
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -23,6 +25,7 @@ LONGEST: Final = 1024
 DEEPEST: Final = 40
 """How deep it is nested at most."""
 
+_KEY: Final = re.compile(r"\.\s*([A-Za-z]+)\b")
 _CONSTANTS: Final = {"true": True, "false": False, "null": None, "none": None}
 _WORDS: Final = frozenset({"True", "False", "None", *_CONSTANTS})
 _HINTS: Final[dict[type[ast.AST], str]] = {
@@ -84,7 +87,7 @@ class _Checker:
                 tree = ast.parse(stripped, mode="eval").body
         except SyntaxError as error:
             place = (error.offset or len(stripped) + 1) - 1
-            self.fail_at(self.start + max(0, place), f"this can't be read: {error.msg}")
+            self.fail_at(self.start + max(0, place), f"this can't be read: {error.msg}{_hint(stripped)}")
         except (ValueError, RecursionError, MemoryError) as error:
             self.fail_at(0, f"this can't be read: {error or 'it is nested too deeply'}")
         rest = self.data[tree.end_col_offset :]
@@ -233,6 +236,12 @@ class _Checker:
 
     def offset(self, column: int) -> int:
         return self.start + len(self.data[:column].decode("utf-8", "replace"))
+
+
+def _hint(text: str) -> str:
+    # `mail.from` is a fine path in a template, but no expression of Python.
+    key = next((key for key in _KEY.findall(text) if keyword.iskeyword(key)), None)
+    return "" if key is None else f'; {key!r} is a word of its own here: as a key write ["{key}"]'
 
 
 def _operators(node: ast.AST) -> list[type[ast.AST]]:
