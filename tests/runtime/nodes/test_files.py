@@ -225,6 +225,30 @@ async def test_columns_are_named_once_where_rows_are_added(context: Alone) -> No
     assert (context.base / "a.csv").read_text() == "a\n1\n2\n"
 
 
+async def test_rows_that_are_added_go_under_the_columns_that_are_there(context: Alone) -> None:
+    file = context.base / "a.csv"
+    file.write_text("a,b\n1,2")
+    await result_of(FILE_WRITE, context, path="a.csv", content=[{"b": 4, "a": 3}, {"a": 5}], mode="append")
+    assert file.read_text() == "a,b\n1,2\n3,4\n5,\n"
+    with pytest.raises(FormatError, match=r"a\.csv: its columns are a, b; there is no 'c'"):
+        await result_of(FILE_WRITE, context, path="a.csv", content=[{"c": 1}], mode="append")
+    assert file.read_text() == "a,b\n1,2\n3,4\n5,\n"
+
+
+async def test_what_is_added_begins_a_line_of_its_own(context: Alone) -> None:
+    (context.base / "a.jsonl").write_text("1")
+    await result_of(FILE_WRITE, context, path="a.jsonl", content=[2], mode="append")
+    assert (context.base / "a.jsonl").read_text() == "1\n2\n"
+    (context.base / "a.txt").write_text("1")
+    await result_of(FILE_WRITE, context, path="a.txt", content="2", mode="append")
+    assert (context.base / "a.txt").read_text() == "12"
+
+
+async def test_what_begins_with_a_mark_can_not_be_added_to(context: Alone) -> None:
+    with pytest.raises(ValueError, match="utf-16 begins with a mark, and can't be added to"):
+        await result_of(FILE_WRITE, context, path="a.txt", content="2", mode="append", encoding="utf-16")
+
+
 async def test_lines_that_many_add_at_once_all_stand_there_whole(context: Alone) -> None:
     def write(number: int) -> None:
         config = FILE_WRITE.config.model_validate({"path": "a.jsonl", "content": [[number] * 2000], "mode": "append"})

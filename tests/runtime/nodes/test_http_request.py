@@ -171,7 +171,7 @@ async def test_a_connection_brings_its_base_and_headers_and_keeps_them_to_itself
     await connection.aclose()
 
 
-async def test_who_can_not_be_reached_is_told_in_a_sentence(context: Alone, tmp_path: Path) -> None:
+async def test_who_can_not_be_reached_is_told_in_a_sentence(context: Alone, there: str, tmp_path: Path) -> None:
     port = free_port()
 
     async def said(url: str, **config: Any) -> tuple[str, str]:
@@ -194,6 +194,8 @@ async def test_who_can_not_be_reached_is_told_in_a_sentence(context: Alone, tmp_
     assert (await said("/items"))[1].startswith("url '/items': expected http://HOST")
     assert (await said("http://u:secret@a:b/"))[1].startswith("url 'http://a:b/': ")
     assert (await said("http://a/", headers={"A": "é€"}))[1].startswith("GET http://a/: it can't be sent: ")
+    text = f"GET {there}: a header has characters that no header may have"
+    assert await said(there, headers={"A": "hunter2\nB: c"}) == ("HttpConnectionError", text)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*self_signed(tmp_path))
     with serving(echo, tls) as host:

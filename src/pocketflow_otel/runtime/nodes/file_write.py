@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field, model_validator
 
 from pocketflow_otel.runtime.documents.model import Part
-from pocketflow_otel.runtime.nodes.files.formats import Encoding, Format, encoded, format_of
+from pocketflow_otel.runtime.nodes.files.formats import Encoding, Format, columns_in, encoded, format_of
 from pocketflow_otel.runtime.nodes.files.places import located
 from pocketflow_otel.runtime.nodes.files.writing import append, replace
 from pocketflow_otel.runtime.registry.node_types import FunctionType
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.registry.node_types import Context
 
 _WHOLE: Final = ("json", "yaml")
+_LINES: Final = ("jsonl", "csv")
 
 
 class FileWriteConfig(Part):
@@ -60,16 +61,29 @@ def write(config: FileWriteConfig, context: Context) -> dict[str, Any]:
     is_binary = isinstance(config.content, bytes | bytearray | memoryview)
     form = format_of(path.name, config.format, "bytes" if is_binary else "text")
 
-    def content(begins: bool = True) -> bytes:
-        return encoded(config.content, form, config.encoding, str(path), begins=begins)
-
     if config.mode == "append":
-        if form in _WHOLE:
-            raise ValueError(f"{path}: {form} can't be added to; jsonl can, a line for each value")
-        return {"path": _shown(config, path), "bytes": append(path, content)}
-    whole = content()
-    replace(path, whole)
-    return {"path": _shown(config, path), "bytes": len(whole)}
+        return {"path": _shown(config, path), "bytes": _append(config, form, path)}
+    content = encoded(config.content, form, config.encoding, str(path))
+    replace(path, content)
+    return {"path": _shown(config, path), "bytes": len(content)}
+
+
+def _append(config: FileWriteConfig, form: Format, path: Path) -> int:
+    if form in _WHOLE:
+        raise ValueError(f"{path}: {form} can't be added to; jsonl can, a line for each value")
+    if form != "bytes" and "".encode(config.encoding):
+        raise ValueError(
+            f"{path}: {config.encoding} begins with a mark, and can't be added to; as utf-8 or utf-16-le can"
+        )
+
+    def content(head: bytes, last: bytes) -> bytes:
+        columns = columns_in(head, config.encoding) if form == "csv" and head else None
+        added = encoded(config.content, form, config.encoding, str(path), columns=columns)
+        # Somebody else may have left the last line without an end.
+        is_open = form in _LINES and last not in {b"", b"\n", b"\0"}
+        return "\n".encode(config.encoding) + added if is_open and added else added
+
+    return append(path, content)
 
 
 def _place(config: FileWriteConfig, context: Context) -> Path:

@@ -39,10 +39,10 @@ class HttpRequestConfig(Part):
         connection: ``@http.alias``: brings base URL, headers and credentials.
         params: The query, by name; a list gives the name several times.
         headers: Headers by name.
-        json: A body: this value as JSON.
+        json_: A body: this value as JSON.
         text: A body: this text.
         form: A body: these fields, as a form of a page sends them.
-        bytes: A body: these bytes.
+        bytes_: A body: these bytes.
         expect: Which statuses are right: numbers, or classes such as ``2xx``.
         read: How the answer's body is read; ``auto`` goes by its content type.
         timeout: Seconds that all of it may take; the connection's, or 30, where it is not said.

@@ -29,7 +29,7 @@ class LlmChatConfig(Part):
         prompt: What the user says.
         messages: Instead of a prompt: the conversation, as the API has it: ``{role: user, content: …}``.
         system: What is said to the model before all else.
-        schema: A JSON Schema: the answer is JSON that it describes.
+        schema_: A JSON Schema: the answer is JSON that it describes.
         strict: Whether the server is to hold the model to the schema; the answer is held to it in any case.
         stream: Whether the answer is told piece by piece while it is made.
         temperature: From 0, always the most likely, to 2.
@@ -42,7 +42,7 @@ class LlmChatConfig(Part):
 
     model: Annotated[str, Field(min_length=1, examples=["gpt-4o-mini"])]
     connection: str | None = None
-    prompt: str | None = Field(default=None, examples=["Sum up: ${read.text}"])
+    prompt: str | None = Field(default=None, examples=["Name three rivers."])
     messages: Annotated[list[dict[str, Any]], Field(min_length=1)] | None = None
     system: str | None = None
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")

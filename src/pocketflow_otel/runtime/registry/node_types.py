@@ -94,7 +94,10 @@ class Waiting(Exception):  # noqa: N818 - it is no fault
 
 
 Call = Callable[[Any, Context], Any]
-"""Takes the checked configuration and the context, and returns a value or an `Output`; or a coroutine function."""
+"""Takes the checked configuration and the context, and returns a value or an `Output`, or a coroutine of one.
+
+A coroutine function runs in the run's event loop, any other function in a thread. A coroutine that a function returns
+is awaited in the event loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ import csv
 import io
 import json
 from pathlib import PurePath
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Format = Literal["text", "json", "jsonl", "yaml", "csv", "bytes"]
 
@@ -160,7 +163,7 @@ def _rows(text: str, name: str) -> list[dict[str, str]]:
     return rows
 
 
-def encoded(value: Any, form: Format, encoding: str, name: str, *, begins: bool = True) -> bytes:
+def encoded(value: Any, form: Format, encoding: str, name: str, *, columns: Sequence[str] | None = None) -> bytes:
     """A value as the content of a file.
 
     Args:
@@ -168,7 +171,7 @@ def encoded(value: Any, form: Format, encoding: str, name: str, *, begins: bool 
         form: The format.
         encoding: How its text is encoded.
         name: The file, for messages.
-        begins: Whether it is the file's beginning, which in CSV names the columns.
+        columns: Of CSV that is added to: the columns there are; else the content begins with a line of them.
 
     Raises:
         FormatError: The value can't be written in this format.
@@ -177,7 +180,7 @@ def encoded(value: Any, form: Format, encoding: str, name: str, *, begins: bool 
         if not isinstance(value, bytes | bytearray | memoryview):
             raise FormatError(f"{name}: expected bytes, not {_kind(value)}")
         return bytes(value)
-    text = _written(value, form, name, begins=begins)
+    text = _written(value, form, name, columns)
     try:
         return text.encode(encoding)
     except UnicodeEncodeError as error:
@@ -185,7 +188,7 @@ def encoded(value: Any, form: Format, encoding: str, name: str, *, begins: bool 
         raise FormatError(f"{name}: {encoding} has no character {character!r} (at {error.start})") from None
 
 
-def _written(value: Any, form: Format, name: str, *, begins: bool) -> str:
+def _written(value: Any, form: Format, name: str, columns: Sequence[str] | None) -> str:
     match form:
         case "json":
             return _as_json(value, name, indent=2) + "\n"
@@ -194,7 +197,7 @@ def _written(value: Any, form: Format, name: str, *, begins: bool) -> str:
         case "yaml":
             return _as_yaml(value, name)
         case "csv":
-            return _as_csv(_list(value, form, name), name, begins=begins)
+            return _as_csv(_list(value, form, name), name, columns)
         case _:
             if not isinstance(value, str):
                 raise FormatError(f"{name}: expected a text, not {_kind(value)}; say format: json to write that")
@@ -243,18 +246,29 @@ def _as_scalar(representer: Any, text: str) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-def _as_csv(rows: list[Any], name: str, *, begins: bool) -> str:
+def columns_in(head: bytes, encoding: str) -> list[str]:
+    """The columns that the first line of a CSV file names."""
+    text = head.decode(encoding, "replace").removeprefix("\ufeff")
+    return next(csv.reader(io.StringIO(text, newline="")), [])
+
+
+def _as_csv(rows: list[Any], name: str, known: Sequence[str] | None) -> str:
     odd = next((row for row in rows if not isinstance(row, dict)), None)
     if odd is not None:
         raise FormatError(f"{name}: csv is written of objects, not of {_kind(odd)}")
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
+    if known is not None:
+        new = next((column for column in columns if column not in known), None)
+        if new is not None:
+            raise FormatError(f"{name}: its columns are {', '.join(known)}; there is no {new!r}")
+        columns = list(known)
     lines = [{str(column): _cell(item, name) for column, item in row.items()} for row in rows]
     # Of the two characters that end lines, the writer sees to the quotes of one only.
     has_returns = any("\r" in str(item) for line in lines for item in (*line, *line.values()))
     quoting: Literal[0, 1] = csv.QUOTE_ALL if has_returns else csv.QUOTE_MINIMAL
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n", quoting=quoting)
-    if begins and columns:
+    if known is None and columns:
         writer.writeheader()
     writer.writerows(lines)
     return stream.getvalue()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+_HEAD: Final = 65_536
 _FULL: Final = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -48,12 +49,12 @@ def replace(path: Path, content: bytes) -> None:
         _sync_folder(target.parent)
 
 
-def append(path: Path, content: Callable[[bool], bytes]) -> int:
+def append(path: Path, content: Callable[[bytes, bytes], bytes]) -> int:
     """Adds to the end of a file, or begins it. Others that append meanwhile wait.
 
     Args:
         path: The file.
-        content: Gives what to add; is told whether the file begins with it.
+        content: Gives what to add. It is told the first 64 KiB of what is there, and the last byte of it.
 
     Returns:
         How many bytes were added.
@@ -62,11 +63,12 @@ def append(path: Path, content: Callable[[bool], bytes]) -> int:
         OSError: It can't be written; the file is as it was.
     """
     with _explaining(path):
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             _lock(file)
             found = os.fstat(file)
-            added = content(found.st_size == 0)
+            head = os.pread(file, _HEAD, 0) if found.st_size else b""
+            added = content(head, os.pread(file, 1, found.st_size - 1) if found.st_size else b"")
             try:
                 _write_all(file, added)
                 if stat.S_ISREG(found.st_mode):

@@ -105,6 +105,7 @@ def _reason(error: Exception, url: httpx.URL) -> str:
         httpx.ProxyError: "the proxy refused",
         httpx.DecodingError: "the body is not compressed as its header says",
         httpx.InvalidURL: "it leads to an invalid URL",
+        httpx.LocalProtocolError: "a header has characters that no header may have",
     }
     return told or general.get(type(error), f"the connection to {at} broke before the answer was complete")
 
