@@ -18,7 +18,7 @@ from pocketflow_otel.runtime.documents.checking.takeovers import check_takeovers
 from pocketflow_otel.runtime.documents.faults import InvalidDocument
 from pocketflow_otel.runtime.documents.findings import Findings
 from pocketflow_otel.runtime.documents.graph import Uses, brought_by
-from pocketflow_otel.runtime.documents.loading import load
+from pocketflow_otel.runtime.documents.loading import load_in_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,19 +50,35 @@ def check(loaded: Loaded, registry: Registry, *, allow_shell: bool = True) -> li
     return sorted(faults)
 
 
-def faults_of(source: str | Path | Mapping[str, Any], registry: Registry, *, allow_shell: bool = True) -> list[Fault]:
-    """All that is wrong with a document: what keeps it from being loaded, or else from being run.
+def load_checked(
+    source: str | Path | Mapping[str, Any], registry: Registry, *, name: str | None = None, allow_shell: bool = True
+) -> Loaded:
+    """Loads and checks a document.
 
     Args:
         source: As of `loading.load`.
         registry: The node types there are.
+        name: As of `loading.load`.
         allow_shell: Whether the run allows commands.
+
+    Raises:
+        InvalidDocument: With all that is wrong: with its parts, and, as far as they are right, with how they fit.
     """
+    loaded, faults = load_in_part(source, name=name)
+    if loaded is not None:
+        faults = [*faults, *check(loaded, registry, allow_shell=allow_shell)]
+    if loaded is None or faults:
+        raise InvalidDocument(dict.fromkeys(faults))
+    return loaded
+
+
+def faults_of(source: str | Path | Mapping[str, Any], registry: Registry, *, allow_shell: bool = True) -> list[Fault]:
+    """All that is wrong with a document: as `load_checked`, without an error."""
     try:
-        loaded = load(source)
+        load_checked(source, registry, allow_shell=allow_shell)
     except InvalidDocument as error:
         return list(error.faults)
-    return check(loaded, registry, allow_shell=allow_shell)
+    return []
 
 
 def _all_documents(loaded: Loaded) -> list[Loaded]:
@@ -80,6 +96,7 @@ def _all_documents(loaded: Loaded) -> list[Loaded]:
 
 def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) -> Findings:
     findings = Findings(loaded.file, loaded.places)
+    findings.unsound.update(loaded.unsound)
 
     def told(path: InDocument, error: ExpressionError) -> None:
         findings.at_value(path, error.message, error.near)
@@ -101,7 +118,9 @@ def _check_scope(subject: Subject, scope: Scope, around: frozenset[str]) -> None
     check_mappings(subject, scope)
     check_takeovers(subject, scope)
     check_bodies(subject, scope)
-    (check_by_action if scope.by_action else check_by_data)(subject, scope)
+    if not subject.loaded.unsound:
+        # What is missing would seem to lead nowhere, or to come from nowhere.
+        (check_by_action if scope.by_action else check_by_data)(subject, scope)
     names = around | scope.nodes.keys()
     for body in scope.bodies.values():
         if body.scope is not None:

@@ -25,12 +25,17 @@ class Findings:
     Args:
         file: What the document is called.
         places: Where its parts stand.
+
+    Attributes:
+        unsound: Parts of which nothing is known, for they are wrong: what is found at them, or in them, is no fault of
+            its own.
     """
 
     def __init__(self, file: str, places: Places) -> None:
         self.file = file
         self._places = places
         self._faults: dict[Fault, None] = {}
+        self.unsound: set[Path] = set()
         self._left_out = 0
         self._compared = 0
 
@@ -51,11 +56,13 @@ class Findings:
             message: What is wrong, and what was expected.
             near: The nearest valid name.
         """
-        self.add(self._places.value(path), path, message, near)
+        if not self._is_unsound(path):
+            self.add(self._places.value(path), path, message, near)
 
     def at_key(self, path: Path, message: str, near: str | None = None) -> None:
         """Adds a fault of a key, or of a whole part of the document: it is told where its key stands."""
-        self.add(self._places.key(path), path, message, near)
+        if not self._is_unsound(path):
+            self.add(self._places.key(path), path, message, near)
 
     def add(self, mark: Mark, path: Path, message: str, near: str | None = None) -> None:
         """Adds a fault at a place that is known."""
@@ -65,6 +72,14 @@ class Findings:
         text = written(path)
         cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
         self._faults[Fault(self.file, *mark, cut, message, near)] = None
+
+    @property
+    def overflows(self) -> bool:
+        """Whether there are more faults than are kept."""
+        return self._left_out > 0
+
+    def _is_unsound(self, path: Path) -> bool:
+        return bool(self.unsound) and any(path[:length] in self.unsound for length in range(len(path) + 1))
 
     def leave_out(self, number: int) -> None:
         """Counts faults that nobody has looked at."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path as FilePath
 
     from pocketflow_otel.runtime.documents.model import (
@@ -77,6 +78,7 @@ class Loaded:
         file: What it is called in faults: its file as it was named, or ``<document>``.
         base: The folder where its relative paths begin.
         places: Where its parts stand; empty if it was no text.
+        unsound: What was taken out of it, for it was wrong; empty of one that can be run.
     """
 
     document: Document
@@ -84,6 +86,7 @@ class Loaded:
     file: str
     base: FilePath
     places: Places
+    unsound: AbstractSet[Path] = frozenset()
 
     def scopes(self) -> Iterator[Scope]:
         """All its scopes, inner ones after those around them. Those of other documents are not among them."""

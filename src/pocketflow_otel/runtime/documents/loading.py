@@ -15,6 +15,7 @@ from pocketflow_otel.runtime.documents.faults import Fault, InvalidDocument
 from pocketflow_otel.runtime.documents.files import UnreadableFile, read_text
 from pocketflow_otel.runtime.documents.findings import Findings
 from pocketflow_otel.runtime.documents.loaded import Body, Loaded, Scope
+from pocketflow_otel.runtime.documents.mending import mended, unsound
 from pocketflow_otel.runtime.documents.model import BODIES, Document, ParallelConfig, WorkflowConfig
 from pocketflow_otel.runtime.documents.places import Path, Places
 from pocketflow_otel.runtime.documents.plain import plain
@@ -23,6 +24,7 @@ from pocketflow_otel.runtime.documents.text import read
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.documents.loaded import Config
+    from pocketflow_otel.runtime.documents.sentences import Complaint
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,6 +33,8 @@ MAX_FILES: Final = 100
 """Documents that one document may bring along."""
 
 _MOST_DETAILS: Final = 1000
+_TRIES: Final = 2
+"""How often a part is mended: what was wrong may be missing then."""
 
 
 def load(source: str | FilePath | Mapping[str, Any], *, name: str | None = None) -> Loaded:
@@ -43,11 +47,27 @@ def load(source: str | FilePath | Mapping[str, Any], *, name: str | None = None)
     Raises:
         InvalidDocument: With all that is wrong.
     """
+    loaded, faults = load_in_part(source, name=name)
+    if loaded is None or faults:
+        raise InvalidDocument(faults)
+    return loaded
+
+
+def load_in_part(
+    source: str | FilePath | Mapping[str, Any], *, name: str | None = None
+) -> tuple[Loaded | None, list[Fault]]:
+    """Loads what can be loaded of a document, be there faults in it.
+
+    Args:
+        source: As of `load`.
+        name: Likewise.
+
+    Returns:
+        The document without what is wrong, or None if too much is; and all that is wrong.
+    """
     loader = _Loader()
     loaded = loader.load(source, name)
-    if loaded is None or loader.faults:
-        raise InvalidDocument(loader.faults)
-    return loaded
+    return loaded, loader.faults
 
 
 class _Loader:
@@ -103,7 +123,7 @@ class _Loader:
 
     def _keep(self, findings: Findings, loaded: Loaded | None) -> Loaded | None:
         self.faults.extend(findings)
-        return None if len(findings) else loaded
+        return loaded
 
     def _document(self, value: Any, findings: Findings, base: FilePath, places: Places | None = None) -> Loaded | None:
         if not isinstance(value, dict):
@@ -115,7 +135,7 @@ class _Loader:
         if document is None:
             return None
         scope = Scope((), "nodes", document.nodes, document.edges, document.start, bodies)
-        return Loaded(document, scope, findings.file, base, places or Places())
+        return Loaded(document, scope, findings.file, base, places or Places(), findings.unsound)
 
     def _bodies(self, nodes: Any, path: Path, findings: Findings, base: FilePath) -> dict[str, Body]:
         """The bodies of the nodes that hold nodes. They are looked for in what has faults of its own too."""
@@ -136,6 +156,7 @@ class _Loader:
         config = _validated(model, given, path, findings)
         bodies = self._bodies(given.get("do"), (*path, "do"), findings, base)
         if config is None:
+            findings.unsound.add(path)
             return None
         if isinstance(config, WorkflowConfig) and config.path is not None:
             return Body(config, workflow=self._named(config.path, (*path, "path"), findings, base))
@@ -170,13 +191,25 @@ def _scope(config: Config, path: Path, bodies: dict[str, Body]) -> Scope:
 
 
 def _validated(model: type[Model], value: dict[str, Any], path: Path, findings: Findings) -> Model | None:
+    """The part as its model; mended if there is something wrong with it, and None if that does not help."""
+    made, found = _tried(model, value, findings)
+    for complaint in found:
+        add = findings.at_key if complaint.of_key else findings.at_value
+        add((*path, *complaint.path), complaint.message, complaint.near)
+    findings.unsound.update((*path, *one) for complaint in found for one in unsound(complaint))
+    for _ in range(_TRIES):
+        if not found or findings.overflows:
+            break
+        value = mended(value, found)
+        made, found = _tried(model, value, findings)
+    return made
+
+
+def _tried(model: type[Model], value: dict[str, Any], findings: Findings) -> tuple[Model | None, list[Complaint]]:
     try:
         # By alias alone: `with_` is how code spells `with`, no second name for documents.
-        return model.model_validate(value, by_alias=True, by_name=False)
+        return model.model_validate(value, by_alias=True, by_name=False), []
     except ValidationError as error:
         details = error.errors(include_url=False)
         findings.leave_out(len(details) - len(details[:_MOST_DETAILS]))
-        for complaint in complaints(details[:_MOST_DETAILS], value, model, findings.near):
-            add = findings.at_key if complaint.of_key else findings.at_value
-            add((*path, *complaint.path), complaint.message, complaint.near)
-        return None
+        return None, complaints(details[:_MOST_DETAILS], value, model, findings.near)

@@ -92,7 +92,7 @@ class _Made:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping that is being read. Of a mapping `key` is the key whose value comes next."""
+    """A list or mapping that is being read. Of a mapping `key` is the key whose value comes next, if it is kept."""
 
     value: dict[str, Any] | list[Any]
     place: Place
@@ -101,6 +101,7 @@ class _Open:
     length: int = 0
     key: str | None = None
     key_mark: Mark = (0, 0)
+    keeps: bool = True
 
 
 class _Stop(Exception):  # noqa: N818 - nothing has failed
@@ -185,12 +186,12 @@ class _Reader:
         self._add(_Made(value, Place(mark, mark), 1, length), event.anchor)
 
     def _take_key(self, around: _Open, key: Any, mark: Mark, *, merges: bool) -> None:
+        around.keeps = isinstance(key, str) and not merges
         if merges:
             self._note(
                 mark, "merge keys (<<) are no part of YAML 1.2: write the fields out, or use an alias as a value"
             )
         if not isinstance(key, str):
-            # It goes on under the text of the key, so that the rest is looked at too.
             self._note(mark, f"a key has to be a text, not {_shown_scalar(key)}: put it in quotes")
             key = _shown_scalar(key)
         elif key in around.value:
@@ -245,9 +246,11 @@ class _Reader:
             around.value.append(made.value)
         else:
             step = around.key or ""
-            around.value[step] = made.value
             place.key = around.key_mark
             around.key = None
+            if not around.keeps:
+                return
+            around.value[step] = made.value
         if inside is not None:
             inside[step] = place
 
