@@ -135,6 +135,22 @@ async def test_json_lines_are_json(alone: Alone) -> None:
     assert [json.loads(line) for line in lines] == [{"n": None, "list": [1, None], "object": {"a": "é"}}]
 
 
+async def test_csv_holds_lists_objects_and_bytes_as_json(alone: Alone) -> None:
+    data = [{"list": [1, None], "object": {"a": "é"}, "raw": b"\xff", "none": None, "empty": "", "word": 'a "b"'}]
+    await result_of(WRITE, alone, data=data, path="t.csv")
+    assert (alone.base / "t.csv").read_text() == (
+        'list,object,raw,none,empty,word\n"[1, null]","{""a"": ""é""}","/w==",,"","a ""b"""\n'
+    )
+
+
+async def test_empty_texts_are_told_from_nulls_where_that_is_asked_for(alone: Alone) -> None:
+    await result_of(WRITE, alone, data=[{"a": "", "n": 1}, {"a": None, "n": 2}], path="t.csv")
+    read = await result_of(READ, alone, path="t.csv", quoted_nulls=False, fetch=2)
+    assert read["items"] == [{"a": "", "n": 1}, {"a": None, "n": 2}]
+    read = await result_of(READ, alone, path="t.csv", fetch=2)
+    assert read["items"] == [{"a": None, "n": 1}, {"a": None, "n": 2}]
+
+
 async def test_several_files_are_one_table(alone: Alone) -> None:
     (alone.base / "1.csv").write_text("a,b\n1,x\n")
     (alone.base / "2.csv").write_text("b,a\ny,2.5\n")

@@ -74,14 +74,14 @@ def write(config: TableWriteConfig, context: Context) -> dict[str, Any]:
     Raises:
         OSError: The file can't be written.
         UnknownName: The database's table or a column of it is not there.
-        DatabaseError: The database refuses it, or a value can't be written in this format.
+        DatabaseError: The database refuses it.
+        ValueError: A value can't be written in this format.
         TypeError: The data is no table.
         MissingPackage: A package is needed for it.
     """
     from pocketflow_otel.runtime.connections.databases.drivers import required
 
     required("pyarrow", "data")
-    required("duckdb", "data")
     from pocketflow_otel.runtime.values.building import as_table
 
     table = as_table(config.data, lambda: context.working)
@@ -101,15 +101,13 @@ def _into_database(table: Table, config: TableWriteConfig, context: Context) -> 
 
 
 def _into_file(table: Table, config: TableWriteConfig, context: Context) -> dict[str, Any]:
-    from pocketflow_otel.runtime.connections.databases.duckdb import in_memory
     from pocketflow_otel.runtime.nodes.tables.file_writing import Rows, Writing, write_file
 
     path = _place(config, context)
     how = Writing(format_of(path, config.format), config.delimiter, config.header, config.compression)
     rows = Rows(table.schema, passing(table.batches(), context, table.rows))
     replace = config.mode != "create"
-    with in_memory(context.working, files=True) as session, cancelling(context, session.cancel):
-        size = write_file(path, rows, how, session, replace=replace, parents=config.parents)
+    size = write_file(path, rows, how, replace=replace, parents=config.parents)
     context.count(bytes_written=size)
     return {"path": str(path), "bytes": size}
 

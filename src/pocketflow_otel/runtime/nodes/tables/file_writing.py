@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import os
 import secrets
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pocketflow_otel.runtime.connections.databases.kinds import kind
 from pocketflow_otel.runtime.nodes.tables.formats import Format, delimiter_of, is_compressed
 from pocketflow_otel.runtime.values.cells import json_value
 
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
-
-    from pocketflow_otel.runtime.connections.databases.duckdb import DuckdbSession
 
 Compression = Literal["zstd", "snappy", "gzip", "none"]
 
@@ -42,40 +43,38 @@ class Writing:
     compression: Compression = "zstd"
 
 
+@dataclass(frozen=True)
 class Rows:
-    """Rows on their way into a file: an Arrow stream that can be read once."""
+    """Rows on their way into a file.
 
-    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-        self.schema = schema
-        self.batches = batches
+    Attributes:
+        schema: Their columns.
+        batches: The rows.
+    """
 
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The stream."""
-        import pyarrow as pa
-
-        return pa.RecordBatchReader.from_batches(self.schema, self.batches).__arrow_c_stream__(requested_schema)
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
 
 
-def write_file(path: Path, rows: Rows, how: Writing, session: DuckdbSession, *, replace: bool, parents: bool) -> int:
+def write_file(path: Path, rows: Rows, how: Writing, *, replace: bool, parents: bool) -> int:
     """Writes rows into a file; its size in bytes.
 
     Args:
         path: The file; it appears once it is complete.
         rows: The rows.
         how: How to write it.
-        session: A DuckDB that reaches files.
         replace: Whether there may be one already.
         parents: Whether folders that are missing are made.
 
     Raises:
         FileExistsError: There is one, and it is not to be replaced.
         OSError: It can't be written.
-        DatabaseError: A value can't be written in this format.
+        ValueError: A value can't be written in this format.
     """
     if parents:
         path.parent.mkdir(parents=True, exist_ok=True)
     with _whole(path, replace=replace) as beside:
-        _WRITERS[how.format](beside, rows, how, path, session)
+        _WRITERS[how.format](beside, rows, how, path)
         return beside.stat().st_size
 
 
@@ -109,23 +108,43 @@ def _put(beside: Path, target: Path, *, replace: bool) -> None:
         target.hardlink_to(beside)
 
 
-def _write_csv(file: Path, rows: Rows, how: Writing, path: Path, session: DuckdbSession) -> None:
-    session.give("rows_to_write", rows)
-    options = {
-        "FORMAT": "csv",
-        "HEADER": "true" if how.header else "false",
-        "DELIMITER": _quoted(delimiter_of(path, how.delimiter) or ","),
-        "COMPRESSION": "gzip" if is_compressed(path) else "none",
-    }
-    told = ", ".join(f"{name} {value}" for name, value in options.items())
-    session.run(f"COPY (FROM rows_to_write) TO {_quoted(str(file))} ({told})")
+def _write_csv(file: Path, rows: Rows, how: Writing, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    delimiter = delimiter_of(path, how.delimiter) or ","
+    options = arrow_csv.WriteOptions(include_header=False, delimiter=delimiter)
+    schema = pa.schema((field.name, _csv_type(field.type)) for field in rows.schema)
+    with pa.output_stream(file, compression="gzip" if is_compressed(path) else None) as lines:
+        if how.header:
+            header = io.StringIO()
+            csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
+            lines.write(header.getvalue().encode())
+        with arrow_csv.CSVWriter(lines, schema, write_options=options) as writer:
+            for batch in rows.batches:
+                arrays = [_csv_column(array, of) for array, of in zip(batch.columns, schema.types, strict=True)]
+                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _csv_type(of: pa.DataType) -> pa.DataType:
+    """What a column is in CSV: what is no single number, time or text, is the text of its JSON."""
+    import pyarrow as pa
+
+    return pa.string() if kind(of).name in {"binary", "nested", "duration", "null"} else of
 
 
-def _write_jsonl(file: Path, rows: Rows, _how: Writing, path: Path, _session: DuckdbSession) -> None:
+def _csv_column(array: pa.Array, of: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    return array if array.type == of else pa.array([_csv_text(cell) for cell in array.to_pylist()], of)
+
+
+def _csv_text(value: Any) -> str | None:
+    told = json_value(value)
+    return told if told is None or isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+
+
+def _write_jsonl(file: Path, rows: Rows, _how: Writing, path: Path) -> None:
     with gzip.open(file, "wb") if is_compressed(path) else file.open("wb") as lines:
         for batch in rows.batches:
             for row in batch.to_pylist():
@@ -133,7 +152,7 @@ def _write_jsonl(file: Path, rows: Rows, _how: Writing, path: Path, _session: Du
                 lines.write(line.encode() + b"\n")
 
 
-def _write_parquet(file: Path, rows: Rows, how: Writing, _path: Path, _session: DuckdbSession) -> None:
+def _write_parquet(file: Path, rows: Rows, how: Writing, _path: Path) -> None:
     from pyarrow import parquet
 
     with parquet.ParquetWriter(file, rows.schema, compression=how.compression) as writer:
@@ -155,7 +174,7 @@ def _grouped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
-def _write_arrow(file: Path, rows: Rows, _how: Writing, _path: Path, _session: DuckdbSession) -> None:
+def _write_arrow(file: Path, rows: Rows, _how: Writing, _path: Path) -> None:
     import pyarrow as pa
 
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
@@ -164,7 +183,7 @@ def _write_arrow(file: Path, rows: Rows, _how: Writing, _path: Path, _session: D
 
 
 _GROUP_ROWS: Final = 100_000
-_WRITERS: Final[dict[Format, Callable[[Path, Rows, Writing, Path, DuckdbSession], Any]]] = {
+_WRITERS: Final[dict[Format, Callable[[Path, Rows, Writing, Path], None]]] = {
     "csv": _write_csv,
     "jsonl": _write_jsonl,
     "parquet": _write_parquet,
