@@ -45,7 +45,7 @@ def _argument(args: _Arguments, kwargs: _Keywords, position: int, name: str) -> 
 
 def _store(args: _Arguments, kwargs: _Keywords) -> Any:
     """The store that a visit is given; of a view the store itself."""
-    store = args[0] if args else kwargs.get("shared")
+    store: Any = args[0] if args else kwargs.get("shared")
     return store.viewed_store if type(store) is not dict and issubclass(type(store), StoreView) else store
 
 
