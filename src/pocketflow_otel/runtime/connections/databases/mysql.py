@@ -87,7 +87,9 @@ class MysqlDatabase:
         import pymysql
         from pymysql.cursors import SSCursor
 
-        settings: dict[str, Any] = {"charset": "utf8mb4", "init_command": "SET time_zone = '+00:00'"}
+        # A server that is not strict cuts values that do not fit, and says nothing.
+        strictly = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+        settings: dict[str, Any] = {"charset": "utf8mb4", "init_command": strictly}
         try:
             return pymysql.connect(**settings, **self._settings, cursorclass=SSCursor)
         except (pymysql.Error, OSError) as error:
