@@ -148,6 +148,9 @@ class Writer:
     ) -> dict[str, Any]:
         """What is said of a node; its handler and its undo node are put beside it."""
         spec = getattr(self, WRITERS.get(known.kind, known.kind))(place, known.name, actions)
+        if actions and known.kind in (*HOLDERS, "set") and self.chance(70):
+            action = self.one_of(actions)
+            spec["action"] = self.one_of([action, f'${{output.none ?? "{action}"}}'])
         if self.chance(25) and place.known:
             spec["when"] = self.condition_text(place)
         self.failing(place, spec, nodes, known.kind)

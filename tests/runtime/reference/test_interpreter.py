@@ -105,6 +105,19 @@ def test_an_action_without_an_edge_fails_its_node():
     assert (reference.status, reference.stop.type) == ("failed", "UnroutedAction")
 
 
+def test_a_template_chooses_the_action_of_a_node_that_chooses_none():
+    nodes = {"a": work("a", 3, action="to_${output.seen}"), "b": work("b"), "c": work("c")}
+    edges = [{"from": "a", "action": "to_0", "to": "b"}, {"from": "a", "action": "to_1", "to": "c"}]
+    assert order(ran(nodes, edges=edges)) == ["a", "c"]
+
+
+def test_a_class_reads_and_writes_keys_of_the_store():
+    spec = {"type": f"{HERE}:Adds", "with": {"name": "a"}, "reads": {"number": "n"}, "writes": {"total": "sum"}}
+    reference = ran({"a": spec}, inputs={"n": {"default": 4}}, outputs={"a": "${a.total}", "sum": "${store.sum}"})
+    assert reference.outputs == {"a": digit("a", 4), "sum": digit("a", 4)}
+    assert reference.top.store == {"n": 4, "sum": digit("a", 4)}
+
+
 def test_an_item_that_fails_leaves_null_or_ends_its_map_which_takes_back_the_others():
     inner = work("x", "${item}", fails="${item}", undo="ux")
     inner["with"]["at"] = ["${item}"]
