@@ -217,7 +217,13 @@ HOSTILE = '"><script>document.title = "owned"</script><img src=x onerror="docume
 
 @pytest.mark.backend
 def test_a_browser_shows_all_as_it_is_and_decides_by_a_button(context: Alone, told: Told, tmp_path: Path) -> None:
-    config = {"by": "http", "prompt": HOSTILE, "show": {"draft": HOSTILE}, "choices": ["approve", "re<i>vise"]}
+    config = {
+        "by": "http",
+        "timeout": 60,
+        "prompt": HOSTILE,
+        "show": {"draft": HOSTILE},
+        "choices": ["approve", "re<i>vise"],
+    }
     chromium = program("chromium")
     with ThreadPoolExecutor(1) as pool, browsing(chromium) as page:
         result: Future[Any] = pool.submit(asyncio.run, decision(context, comment=True, **config))

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,22 @@ async def test_lines_that_many_add_at_once_all_stand_there_whole(context: Alone)
     lines = [json.loads(line) for line in (context.base / "a.jsonl").read_text().splitlines()]
     assert sorted(line[0] for line in lines) == list(range(50))
     assert {len(line) for line in lines} == {2000}
+
+
+def test_of_many_that_begin_a_file_at_once_one_names_the_columns(context: Alone) -> None:
+    together = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        for name in map(str, range(20)):
+            together.wait(30)
+            config = {"path": f"{name}.csv", "content": [{"a": number}], "mode": "append"}
+            FILE_WRITE.call(FILE_WRITE.config.model_validate(config), context)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    for name in map(str, range(20)):
+        header, *rows = (context.base / f"{name}.csv").read_text().splitlines()
+        assert (header, sorted(rows)) == ("a", [str(number) for number in range(8)])
 
 
 _FULL = """

@@ -140,12 +140,13 @@ async def test_redirections_are_followed_as_far_as_is_said(context: Alone) -> No
         assert answer["headers"]["location"] == "/2"
 
 
-async def test_headers_that_give_access_do_not_go_along_to_another_server(context: Alone, there: str) -> None:
+@pytest.mark.parametrize("access", [{"bearer": "b" * 9}, {"basic": {"user": "u", "password": "t0psecret"}}])
+async def test_what_gives_access_does_not_go_along_to_another_server(
+    context: Alone, there: str, access: dict[str, Any]
+) -> None:
     with serving(lambda *_: (307, {"Location": f"{there}/b"}, b"")) as host:
-        settings = HttpSettings.model_validate(
-            {"base_url": f"http://{host}", "headers": {"X-Tenant": "t"}, "bearer": "b" * 9}
-        )
-        connection = HttpConnection(settings, context.base)
+        settings = {"base_url": f"http://{host}", "headers": {"X-Tenant": "t"}, **access}
+        connection = HttpConnection(HttpSettings.model_validate(settings), context.base)
         context.connections = {"@http.api": connection}
         headers = {"X-Api-Key": "k", "Cookie": "session=1", "X-Trace": "1"}
         answer = await result_of(NODE_TYPE, context, connection="@http.api", url="/a", headers=headers)
