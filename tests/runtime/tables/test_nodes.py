@@ -335,3 +335,37 @@ async def test_nothing_stays_in_the_runs_folder_once_tables_are_gone(alone: Alon
     assert [path.suffix for path in alone.working.iterdir()] == [".arrows"]
     del read
     assert list(alone.working.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "said"),
+    [
+        ({"sql": "SELECT $nmae", "parameters": {"name": 1}}, ("sql",), "'nmae' is not there; did you mean 'name'"),
+        ({"sql": "SELECT 1", "parameters": {"name": 1}}, ("sql",), "'name' is not there; there are none"),
+        ({"sql": "SELECT '$a' -- $b\n, $c"}, ("sql",), "'c' is not there"),
+        ({"sql": "SELECT * FROM t WHERE a = '${inputs.a}'"}, ("sql",), "write $name"),
+        ({"sql": "${a.x} ${b.y}"}, ("sql",), "write $name"),
+        ({"sql": "SELECT $x", "connection": "@mysql.main"}, ("sql",), "'x' is not there"),
+        ({"sql": "x", "tables": {"t": {"connection": "@sqlite.x", "sql": "SELECT $y"}}}, ("tables", "t", "sql"), "'y'"),
+    ],
+)
+def test_statements_are_checked_before_they_run(given: dict, place: tuple, said: str) -> None:
+    ((where, sentence),) = QUERY.check(given)
+    assert where == place
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sql": "SELECT $a", "parameters": {"a": "${inputs.a}"}},
+        {"sql": "${model.sql}"},
+        {"sql": "${model.sql}", "parameters": {"a": 1}},
+        {"sql": "SELECT $a", "parameters": "${inputs.values}"},
+        {"sql": "SELECT $$text $a$$, 'it''s $b', \"$c\""},
+        {"sql": "SELECT $a", "connection": "@other.kind"},
+        {"sql": 7},
+    ],
+)
+def test_statements_that_may_be_right_are_not_found_fault_with(given: dict) -> None:
+    assert QUERY.check(given) == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from pydantic import Field, ValidationError, model_validator
 
 from pocketflow_otel.runtime.documents.model import NAME_PATTERN, Part
+from pocketflow_otel.runtime.nodes.tables.checking import check_query
 from pocketflow_otel.runtime.nodes.tables.outputs import OUTPUT, Fetch, told
 from pocketflow_otel.runtime.nodes.tables.watching import cancelling, passing
 from pocketflow_otel.runtime.registry.node_types import FunctionType
@@ -46,7 +47,7 @@ class SqlQueryConfig(Part):
     DuckDB then has these tables only: it reaches no file and no network.
 
     Attributes:
-        sql: The statement. Values go into it as ``$name``.
+        sql: The statement. Values go into it as ``$name``; it holds no references, but may be one as a whole.
         parameters: The values, by name. They are bound: nothing in them is read as SQL.
         connection: The database that it runs in.
         tables: Tables by the names that the statement has for them: ``${read.table}``, a list of objects, or rows of a
@@ -57,7 +58,7 @@ class SqlQueryConfig(Part):
         threads: How many threads it may use.
     """
 
-    sql: Annotated[str, Field(min_length=1, examples=["SELECT country, sum(amount) AS total FROM orders GROUP BY ALL"])]
+    sql: Annotated[str, Field(min_length=1, examples=["SELECT 6 * 7 AS answer"])]
     parameters: dict[str, Any] = Field(default={})
     connection: str | None = Field(default=None, examples=["@sqlite.shop"])
     tables: dict[Annotated[str, Field(pattern=NAME_PATTERN)], Any] = Field(default={})
@@ -149,5 +150,6 @@ NODE_TYPE: Final = FunctionType(
     summary="Runs SQL in a database, or over tables.",
     config=SqlQueryConfig,
     call=query,
+    check=check_query,
     output=f"{OUTPUT}; changed: how many rows a statement has changed that gives none",
 )
