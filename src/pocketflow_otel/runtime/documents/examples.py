@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.documents.checks import faults_of
+from pocketflow_otel.runtime.documents.model import RESERVED_NAMES
 from pocketflow_otel.runtime.documents.schema import config_schema
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 
@@ -56,7 +57,17 @@ def _document(kind: NodeType, given: dict[str, Any]) -> dict[str, Any]:
     node = {"type": kind.name, **({"with": given} if given else {})}
     connection = given.get("connection")
     declared = _connections(connection) if isinstance(connection, str) else {}
-    return {"workflow": "example", **declared, "nodes": {f"{name}_1": node}}
+    return {"workflow": "example", **declared, "nodes": {**_referred_to(given), f"{name}_1": node}}
+
+
+def _referred_to(given: dict[str, Any]) -> dict[str, Any]:
+    """Nodes for what an example refers to."""
+    from pocketflow_otel.runtime.expressions.references import parse
+
+    heads = dict.fromkeys(reference.head for reference in parse(given).references)
+    return {
+        head: {"type": "python", "with": {"call": f"my_nodes:{head}"}} for head in heads if head not in RESERVED_NAMES
+    }
 
 
 def _connections(name: str) -> dict[str, Any]:

@@ -40,10 +40,10 @@ def node_type_of(thing: Any, name: str) -> NodeType:
     Raises:
         UnusableType: It is none of these, or has parameters that no document can give.
     """
-    from pocketflow import BaseNode
-
     if isinstance(thing, FunctionType | ClassType | HolderType):
         return thing
+    from pocketflow import BaseNode
+
     if isinstance(thing, BaseNode):
         return ClassType(name, docstrings.summary(type(thing)), _model(name, []), lambda: copy.copy(thing))
     if isinstance(thing, type) and not issubclass(thing, BaseNode):
