@@ -203,9 +203,9 @@ async def test_folders_do_not_become_columns(alone: Alone) -> None:
 async def test_what_is_missing_is_told_with_what_is_near(alone: Alone, orders: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"did you mean 'orders.csv'"):
         await result_of(READ, alone, path="order.csv")
-    with pytest.raises(UnknownName, match="the column 'custmer' is not there; did you mean 'customer'"):
+    with pytest.raises(UnknownName, match="there is no column 'custmer'; did you mean 'customer'"):
         await result_of(READ, alone, path="orders.csv", columns=["custmer"])
-    with pytest.raises(UnknownName, match="the column 'custmer' is not there; did you mean 'customer'"):
+    with pytest.raises(UnknownName, match="there is no column 'custmer'; did you mean 'customer'"):
         await result_of(READ, alone, path="orders.csv", types={"custmer": "VARCHAR"})
     with pytest.raises(DatabaseError, match=r'(?s)"custmer" not found.*customer'):
         await result_of(QUERY, alone, sql="SELECT custmer FROM o", tables={"o": [{"customer": 1}]})
@@ -340,13 +340,25 @@ async def test_nothing_stays_in_the_runs_folder_once_tables_are_gone(alone: Alon
 @pytest.mark.parametrize(
     ("given", "place", "said"),
     [
-        ({"sql": "SELECT $nmae", "parameters": {"name": 1}}, ("sql",), "'nmae' is not there; did you mean 'name'"),
-        ({"sql": "SELECT 1", "parameters": {"name": 1}}, ("sql",), "'name' is not there; there are none"),
-        ({"sql": "SELECT '$a' -- $b\n, $c"}, ("sql",), "'c' is not there"),
+        (
+            {"sql": "SELECT $nmae", "parameters": {"name": 1}},
+            ("sql",),
+            "$nmae is not among the parameters; did you mean 'name'",
+        ),
+        (
+            {"sql": "SELECT 1", "parameters": {"name": 1}},
+            ("sql",),
+            "the statement has no parameter $name; there are none",
+        ),
+        ({"sql": "SELECT '$a' -- $b\n, $c"}, ("sql",), "$c is not"),
         ({"sql": "SELECT * FROM t WHERE a = '${inputs.a}'"}, ("sql",), "write $name"),
         ({"sql": "${a.x} ${b.y}"}, ("sql",), "write $name"),
-        ({"sql": "SELECT $x", "connection": "@mysql.main"}, ("sql",), "'x' is not there"),
-        ({"sql": "x", "tables": {"t": {"connection": "@sqlite.x", "sql": "SELECT $y"}}}, ("tables", "t", "sql"), "'y'"),
+        ({"sql": "SELECT $x", "connection": "@mysql.main"}, ("sql",), "$x is not"),
+        (
+            {"sql": "x", "tables": {"t": {"connection": "@sqlite.x", "sql": "SELECT $y"}}},
+            ("tables", "t", "sql"),
+            "$y is not",
+        ),
     ],
 )
 def test_statements_are_checked_before_they_run(given: dict, place: tuple, said: str) -> None:

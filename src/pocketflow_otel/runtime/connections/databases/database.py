@@ -32,17 +32,17 @@ class UnknownName(LookupError):  # noqa: N818 - it says what the name is
     """A table or a column that is not there.
 
     Args:
-        what: What it should be, and where.
+        message: What is not there, and where.
         name: The name.
         names: Those there are.
     """
 
-    def __init__(self, what: str, name: str, names: Iterable[str]) -> None:
+    def __init__(self, message: str, name: str, names: Iterable[str]) -> None:
         there = list(names)
         near = nearest(name, there)
         shown = ", ".join(there[:_SHOWN]) + (", …" if there[_SHOWN:] else "")
         hint = f"did you mean {near!r}?" if near else f"there are {shown or 'none'}"
-        super().__init__(f"{what} {name!r} is not there; {hint}")
+        super().__init__(f"{message}; {hint}")
 
 
 @dataclass(frozen=True)

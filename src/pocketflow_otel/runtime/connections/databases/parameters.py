@@ -61,12 +61,12 @@ def bound(
         if name is None:
             return found[0]
         if name not in parameters:
-            raise UnknownName("the parameter of the statement", name, parameters)
+            raise UnknownName(f"${name} is not among the parameters", name, parameters)
         order.append(name)
         return mark(len(order) - 1)
 
     statement = lexicon.pattern.sub(marked, sql)
     for name in parameters:
         if name not in order:
-            raise UnknownName("in the statement a parameter", name, sorted(set(order)))
+            raise UnknownName(f"the statement has no parameter ${name}", name, sorted(set(order)))
     return statement, order

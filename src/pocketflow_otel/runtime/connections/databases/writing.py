@@ -101,15 +101,15 @@ def _check(
 ) -> None:
     for key in keys:
         if key not in schema.names:
-            raise UnknownName("among the columns to be written the key", key, schema.names)
+            raise UnknownName(f"the key {key!r} is no column of what is to be written", key, schema.names)
     if mode == "create" and there:
         raise DatabaseError(f"table {table!r} is there already; mode: append, replace or upsert writes into it")
     if mode == "append" and not there:
-        raise UnknownName("the table", table, target.tables())
+        raise UnknownName(f"there is no table {table!r}", table, target.tables())
     if mode in {"append", "upsert"} and there:
         for name in schema.names:
             if name not in there:
-                raise UnknownName(f"in table {table!r} the column", name, there)
+                raise UnknownName(f"table {table!r} has no column {name!r}", name, there)
 
 
 def checked_columns(target: Target, table: str, columns: Sequence[str] | None) -> list[str]:
@@ -120,10 +120,10 @@ def checked_columns(target: Target, table: str, columns: Sequence[str] | None) -
     """
     there = target.columns(table)
     if not there:
-        raise UnknownName("the table", table, target.tables())
+        raise UnknownName(f"there is no table {table!r}", table, target.tables())
     for name in columns or ():
         if name not in there:
-            raise UnknownName(f"in table {table!r} the column", name, there)
+            raise UnknownName(f"table {table!r} has no column {name!r}", name, there)
     return list(columns or there)
 
 

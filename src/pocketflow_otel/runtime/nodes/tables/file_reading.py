@@ -216,4 +216,4 @@ def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
 def _check(columns: Sequence[str] | Mapping[str, str], there: Sequence[str], path: Path) -> None:
     for name in columns:
         if name not in there:
-            raise UnknownName(f"in {path} the column", name, there)
+            raise UnknownName(f"{path}: there is no column {name!r}", name, there)
