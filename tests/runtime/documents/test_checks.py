@@ -184,6 +184,30 @@ def test_commands_need_the_run_s_permission():
     ]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "inputs: {key: {type: list, secret: true, default: hush-hush-42}}\n",
+        "connections: {http.main: {bearer: hush-hush-42}}\n",
+        "connections: {http.main: {base_url: 'http://x', basic: {user: me, password: [hush-hush-42]}}}\n",
+    ],
+)
+def test_no_fault_shows_a_secret(fields):
+    faults = faults_of(f"workflow: w\n{fields}nodes:\n  a: {{type: template, with: {{text: hi}}}}\n", REGISTRY)
+
+    assert faults != []
+    assert "hush" not in str(faults)
+
+
+def test_of_what_is_inside_a_body_only_what_leads_out_is_told_of_its_node():
+    loaded = load_checked(VALID["by data, with all there is"], REGISTRY)
+    uses = Uses(lambda name: REGISTRY.expressions(name, loaded.base))
+
+    heads = [use.reference.head for use in uses.leading_out(loaded.scope, "each")]
+
+    assert heads == ["get", "inputs", "get"]
+
+
 def test_nodes_wait_for_what_they_refer_to_in_any_field_and_in_their_bodies():
     loaded = load_checked(VALID["by data, with all there is"], REGISTRY)
     scope = loaded.scope

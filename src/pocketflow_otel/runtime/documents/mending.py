@@ -44,7 +44,7 @@ def unsound(complaint: Complaint) -> list[Path]:
 
 def _put(made: Any, path: Path, field: str) -> None:
     if "edges" in path:
-        _take_out(made, path)
+        _take_out(made, path)  # half an edge leads nowhere
         return
     holder = _at(made, path)
     if isinstance(holder, dict) and field in _STAND_INS:
@@ -52,9 +52,6 @@ def _put(made: Any, path: Path, field: str) -> None:
 
 
 def _take_out(made: Any, path: Path) -> None:
-    """Takes out a value; of an edge all of it, for half of one leads nowhere."""
-    if "edges" in path[:-1]:
-        path = path[: path.index("edges") + 2]
     holder, last = _at(made, path[:-1]), path[-1]
     if isinstance(holder, list) and isinstance(last, int) and last < len(holder):
         holder[last] = _NOTHING if "edges" in path else None

@@ -46,10 +46,11 @@ def _check_choices(subject: Subject, path: Path, declared: Input) -> None:
 
 def misfit_of(declared: Input, value: Any) -> str | None:
     """Why a value is none for an input; None if it is one."""
+    told = "this" if declared.secret else shown(value)
     if not _is_of(declared.type, value):
-        return f"expected {_KINDS[declared.type][0]}, not {shown(value)}"
+        return f"expected {_KINDS[declared.type][0]}, not {told}"
     if declared.choices is not None and not any(_is_same(value, choice) for choice in declared.choices):
-        return f"expected one of {', '.join(map(shown, declared.choices))}, not {shown(value)}"
+        return f"expected one of {', '.join(map(shown, declared.choices))}, not {told}"
     return None
 
 
