@@ -38,7 +38,7 @@ ROWS = [
         "word": '\'; DROP TABLE "t" -- ünïcödé 😀 \\ % \n\t',
         "raw": b"\x00\xff'",
         "yes": True,
-        "money": Decimal("-1234567890123456.7800"),
+        "money": Decimal("-12345678901.7800"),
         "day": dt.date(2024, 2, 29),
         "instant": INSTANT,
         "local": INSTANT.replace(tzinfo=None),
@@ -58,7 +58,7 @@ ROWS = [
 ]
 AS_SQLITE_KEEPS_IT = {
     "yes": {True: 1, False: 0},
-    "money": str,
+    "money": float,
     "day": str,
     "instant": str,
     "local": str,
@@ -277,6 +277,13 @@ def test_sessions_side_by_side_wait_for_each_other(database: Database) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda n: write(database, [{"n": n}], "append"), range(20)))
     assert sorted(row["n"] for row in read(database).to_pylist()) == list(range(-1, 20))
+
+
+def test_decimals_are_numbers_to_sqlite_or_an_error(sqlite: SqliteDatabase) -> None:
+    write(sqlite, [{"n": Decimal("9.50")}, {"n": Decimal("10.25")}, {"n": Decimal("3.00")}])
+    assert query(sqlite, "SELECT n FROM t WHERE n > 4 ORDER BY n") == [{"n": 9.5}, {"n": 10.25}]
+    with pytest.raises(DatabaseError, match=r"SQLite has no number 1234567890123456789.25"):
+        write(sqlite, [{"n": Decimal("1234567890123456789.25")}], "append")
 
 
 def test_sqlite_reaches_no_other_file(sqlite: SqliteDatabase, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.runtime.connections.databases.kinds import Kind, KindName
 
-# SQLite keeps integers, reals, texts and blobs. It would make reals of decimals that stand in a column of another type.
+# SQLite keeps integers, reals, texts and blobs. As texts, decimals would be compared letter by letter.
 _TYPES: Final[dict[KindName, str]] = {
     "boolean": "INTEGER",
     "integer": "INTEGER",
@@ -32,6 +32,7 @@ _TYPES: Final[dict[KindName, str]] = {
     "real": "REAL",
     "double": "REAL",
     "duration": "REAL",
+    "decimal": "NUMERIC",
     "binary": "BLOB",
 }
 
@@ -157,10 +158,19 @@ class SqliteSession:
             raise DatabaseError(with_hint(str(error), sql, self)) from error
 
 
+def _number(value: Decimal) -> int | float | None:
+    """A decimal as the integer or real that says the same."""
+    told = json_value(value)
+    if isinstance(told, str):
+        raise DatabaseError(f"SQLite has no number {value}, with so many digits: CAST it AS VARCHAR or DOUBLE before")
+    number: int | float | None = told
+    return number
+
+
 def _cell(value: Any) -> Any:
     """A value as SQLite keeps it."""
     if isinstance(value, Decimal):
-        return str(value)
+        return _number(value)
     if isinstance(value, date | time):
         return str(value)
     if isinstance(value, timedelta):
