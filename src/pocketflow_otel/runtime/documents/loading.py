@@ -33,6 +33,7 @@ MAX_FILES: Final = 100
 """Documents that one document may bring along."""
 
 _MOST_DETAILS: Final = 1000
+_MOST_COUNTED: Final = 20_000
 _TRIES: Final = 2
 """How often a part is mended: what was wrong may be missing then."""
 
@@ -210,6 +211,10 @@ def _tried(model: type[Model], value: dict[str, Any], findings: Findings) -> tup
         # By alias alone: `with_` is how code spells `with`, no second name for documents.
         return model.model_validate(value, by_alias=True, by_name=False), []
     except ValidationError as error:
+        if error.error_count() > _MOST_COUNTED:
+            # The list of them takes more memory than the document.
+            findings.at_value((), f"{error.error_count()} things are wrong with it: too many to be listed")
+            return None, []
         details = error.errors(include_url=False)
         findings.leave_out(len(details) - len(details[:_MOST_DETAILS]))
         return None, complaints(details[:_MOST_DETAILS], value, model, findings.near)

@@ -114,7 +114,7 @@ def _told_unknown(subject: Subject, use: Use, sight: Sight) -> None:
     if hint is not None:
         subject.findings.at_value(use.path, f"{head!r} is known only {hint}")
         return
-    names = chain(sight.names - sight.silent, sight.special)
+    names = chain((name for name in sight.names if name not in sight.silent), sight.special)
     message = f"there is nothing called {head!r} here: expected a node or one of {', '.join(sorted(sight.special))}"
     if head in subject.loaded.document.inputs:
         subject.findings.at_value(use.path, message, f"inputs.{head}")
