@@ -6,20 +6,13 @@ event too many.
 
 from __future__ import annotations
 
-import itertools
 import re
-from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from pocketflow_otel.runtime.documents.events import Shifts, SyntaxProblem, events, without_surrogates
 from pocketflow_otel.runtime.documents.places import Mark, Place, Places
 from pocketflow_otel.runtime.documents.scalars import ScalarError, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from yaml.error import Mark as YamlMark
-    from yaml.error import MarkedYAMLError
 
 MAX_LENGTH: Final = 4 * 1024 * 1024
 """Characters of a document."""
@@ -32,8 +25,6 @@ MAX_EXPANDED: Final = 4 * MAX_LENGTH
 MAX_PROBLEMS: Final = 100
 """After so many, reading ends."""
 
-_NO_BEGINNING: Final = frozenset("@`%*&|>")
-_SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _TAG_DIRECTIVE: Final = re.compile(r"^%TAG", re.MULTILINE)
 
 
@@ -115,20 +106,20 @@ class _Reader:
         self._open: list[_Open] = []
         self._anchors: dict[str, _Made] = {}
         self._documents = 0
-        self._shifts: _Shifts = _Shifts([])
+        self._shifts: Shifts = Shifts([])
 
     def read(self, text: str) -> bool:
         if len(text) > MAX_LENGTH:
             return self.stop((1, 1), f"it has {len(text)} characters; at most {MAX_LENGTH} are read")
         if tag := _TAG_DIRECTIVE.search(text):
             return self.stop((text.count("\n", 0, tag.start()) + 1, 1), "tags have no meaning here")
-        text, self._shifts = _without_surrogates(text)
+        text, self._shifts = without_surrogates(text)
         try:
-            for event in _events(text):
+            for event in events(text):
                 self._take(event)
         except _Stop:
             return False
-        except _SyntaxProblem as problem:
+        except SyntaxProblem as problem:
             return self.stop(self._shifts.back(problem.mark), problem.message)
         return True
 
@@ -268,120 +259,3 @@ class _Reader:
 
 def _shown_scalar(value: float | bool | None) -> str:
     return "null" if value is None else str(value).lower()
-
-
-class _SyntaxProblem(Exception):  # noqa: N818 - it names what it is about
-    def __init__(self, mark: Mark, message: str) -> None:
-        self.mark, self.message = mark, message
-        super().__init__(message)
-
-
-def _events(text: str) -> Iterator[Any]:
-    """The parser's events.
-
-    Raises:
-        _SyntaxProblem: The text is no YAML.
-    """
-    from yaml.error import MarkedYAMLError
-    from yaml.reader import ReaderError
-
-    try:
-        parser = _parser(text)
-        while (event := parser.get_event()) is not None:
-            yield event
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _SyntaxProblem(at, _not_yaml(error, text)) from None
-    except ReaderError as error:
-        raise _SyntaxProblem(_mark_of(text, error.position), _unreadable(text, error.position)) from None
-    except UnicodeEncodeError as error:
-        raise _SyntaxProblem(_mark_of(text, error.start), _unreadable(text, error.start)) from None
-
-
-def _parser(text: str) -> Any:
-    try:
-        from yaml.cyaml import CParser  # type: ignore[attr-defined]
-    except ImportError:  # there is no libyaml for this Python
-        from yaml import SafeLoader
-
-        return SafeLoader(text)
-    return CParser(text)
-
-
-def _not_yaml(error: MarkedYAMLError, text: str) -> str:
-    context = f" ({error.context})" if error.context else ""
-    return f"it is no YAML: {error.problem}{context}{_hint(error.problem_mark, text)}"
-
-
-def _hint(mark: YamlMark | None, text: str) -> str:
-    """What people mostly have forgotten where a text can't be read."""
-    if mark is None:
-        return ""
-    line = next(itertools.islice(text.splitlines(), mark.line, None), "")
-    if line[mark.column : mark.column + 1] in _NO_BEGINNING:
-        return f": a text that begins with {line[mark.column]} stands in quotes"
-    return ": inside [ ] and { } a text with ${…} stands in quotes" if "${" in line else ""
-
-
-def _mark_of(text: str, index: int) -> Mark:
-    before = text[:index]
-    return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
-
-
-def _unreadable(text: str, index: int) -> str:
-    code = f"U+{ord(text[index]):04X}" if index < len(text) else "at the end"
-    return f"the character {code} is not allowed in a document"
-
-
-class _Shifts:
-    """By what columns were moved, where characters were replaced by fewer: two for each.
-
-    Args:
-        marks: Where the replaced ones now stand, in order.
-    """
-
-    def __init__(self, marks: list[Mark]) -> None:
-        self._marks = marks
-
-    def back(self, mark: Mark) -> Mark:
-        """Where something stands in the text as it was."""
-        if not self._marks:
-            return mark
-        line, column = mark
-        before = bisect_left(self._marks, mark) - bisect_left(self._marks, (line, 0))
-        return line, column + 2 * before
-
-
-def _without_surrogates(text: str) -> tuple[str, _Shifts]:
-    r"""JSON writes characters beyond U+FFFF as two escapes, ``\ud83d\ude00``, which YAML doesn't know."""
-    if not _SURROGATES.search(text) or not _is_json(text):
-        return text, _Shifts([])
-    marks: list[int] = []
-
-    def one(match: re.Match[str]) -> str:
-        high, low = int(match[2], 16), int(match[3], 16)
-        index = match.start() + len(match[1]) - 2 * len(marks)
-        marks.append(index)
-        return f"{match[1]}\\U{0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF):08X}"
-
-    replaced = _SURROGATES.sub(one, text)
-    lines = [0, *(found.end() for found in re.finditer("\n", replaced))]
-    return replaced, _Shifts([_mark_among(lines, index) for index in marks])
-
-
-def _mark_among(lines: list[int], index: int) -> Mark:
-    from bisect import bisect_right
-
-    line = bisect_right(lines, index)
-    return line, index - lines[line - 1] + 1
-
-
-def _is_json(text: str) -> bool:
-    import json
-
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
