@@ -212,7 +212,7 @@ class Writer:
             spec["on_error"] = handler
             nodes[handler] = self.work(replace(place, known=[]), handler, None)
             if kind not in HOLDERS:
-                nodes[handler]["with"]["value"] = "${error.type}"
+                nodes[handler]["with"]["value"] = "${error.node}"
 
     def map(self, place: Place, name: str, _: list[str] | None) -> dict[str, Any]:
         item = f"item_{name}"

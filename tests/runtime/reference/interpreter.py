@@ -98,7 +98,7 @@ class Reference(Account):
     def unrouted(self, name: str, scope: Scope) -> Failure:
         """What a visit becomes when its action leads nowhere."""
         if self.entries[-1].status != "skipped":
-            scope.done.pop()
+            scope.done[-1].undo = None  # what was done in it remains to be taken back
             scope.outputs.pop(name)
         self.entries[-1].status = "failed"
         self.may_fail.add(scope.prefix + name)
