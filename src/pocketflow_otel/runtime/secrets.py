@@ -54,6 +54,10 @@ class Secrets:
         """The text with a mask in place of every secret."""
         return self._seen.mask(text) if self._seen.known else text
 
+    def shown(self, text: str) -> str:
+        """The text with a mask in place of every secret, and of all that looks like one."""
+        return self._redactor.text(text, self._seen) if text else text
+
     def masked(self, value: Any) -> Any:
         """A structure of dicts, lists and tuples with a mask in place of every secret, in keys too."""
         return self._masked(value) if self._seen.known else value

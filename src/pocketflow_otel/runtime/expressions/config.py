@@ -31,6 +31,11 @@ class ConfigTemplate:
         inside = (replace(each, at=at) for at, expression in self._expressions for each in expression.references)
         self.references: tuple[Reference, ...] = (*self._template.references, *inside)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the same in every run of the node."""
+        return self._template.is_constant and not self._expressions
+
     def resolve(self, lookup: Lookup) -> Any:
         """The configuration for one run of the node: values in place of references, a `Bound` for each expression.
 

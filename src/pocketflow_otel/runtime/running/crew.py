@@ -1,0 +1,148 @@
+"""Hands steps that are ready to threads that can run them: the greatest priority first, and so many at once at most."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.running.frames import Frame
+    from pocketflow_otel.runtime.running.steps import Step
+
+
+class Post:
+    """Where a thread waits for something to do.
+
+    Args:
+        frame: Of the thread that runs a frame: it takes no other frame's steps, which might keep it from its own.
+    """
+
+    __slots__ = ("_bell", "frame", "is_waiting", "step")
+
+    def __init__(self, frame: Frame | None = None) -> None:
+        self.frame = frame
+        self.step: Step | None = None
+        self.is_waiting = False
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def ring(self) -> None:
+        """Wakes the thread."""
+        self.is_waiting = False
+        self._bell.release()
+
+    def wait(self) -> Step | None:
+        """Waits for the bell; gives the step that there is to do."""
+        self._bell.acquire()
+        step, self.step = self.step, None
+        return step
+
+
+class Crew:
+    """The threads of a run. All methods but `work` are called with the lock held.
+
+    Args:
+        parallel: How many nodes may run at once, those that hold nodes not counted.
+
+    Attributes:
+        lock: Guards all that a run's threads share.
+    """
+
+    def __init__(self, parallel: int) -> None:
+        # Whoever listens to events may ask for something that needs it.
+        self.lock = threading.RLock()
+        self.parallel = parallel
+        self._free = parallel
+        self._ready: list[tuple[int, int, int, Step]] = []
+        self._numbers = itertools.count()
+        self._idle: list[Post] = []
+        self._closed = False
+
+    def offer(self, step: Step) -> None:
+        """Puts a step among those that are ready."""
+        planned = step.planned
+        heapq.heappush(self._ready, (-planned.node.priority, planned.order, next(self._numbers), step))
+
+    def release(self, step: Step) -> None:
+        """Takes note that a step is over."""
+        if not step.planned.is_holder:
+            self._free += 1
+            return
+        step.frame.holders -= 1
+        if step.frame.held_back:
+            self.offer(step.frame.held_back.pop(0))
+
+    def _has_room(self, step: Step) -> bool:
+        """Takes the room that a step needs, if there is any: those that hold nodes have room of their own."""
+        if not step.planned.is_holder:
+            taken = self._free > 0
+            self._free -= taken
+            return taken
+        taken = step.frame.holders < self.parallel
+        step.frame.holders += taken
+        return taken
+
+    def assign(self, me: Post | None = None) -> Step | None:
+        """Hands out what can be done: one step to the thread that asks, the others to others.
+
+        Args:
+            me: Where the thread that asks would wait; None if it wants nothing itself.
+
+        Returns:
+            What it is to do.
+        """
+        mine: Step | None = None
+        while self._ready:
+            step = self._ready[0][-1]
+            if step.is_pointless:
+                heapq.heappop(self._ready)
+                continue
+            if not self._has_room(step):
+                if not step.planned.is_holder:
+                    break
+                heapq.heappop(self._ready)
+                step.frame.held_back.append(step)
+                continue
+            heapq.heappop(self._ready)
+            step.frame.running.add(step)
+            if me is not None and mine is None and me.frame in (None, step.frame):
+                mine = step
+            else:
+                self._hand_over(step)
+        return mine
+
+    def _hand_over(self, step: Step) -> None:
+        post: Any = step.frame.post
+        if post is None or not post.is_waiting:
+            post = self._idle.pop() if self._idle else None
+        if post is None:
+            threading.Thread(target=self.work, args=(step,), name="pocketflow-node", daemon=True).start()
+            return
+        post.step = step
+        post.ring()
+
+    def work(self, step: Step | None) -> None:
+        """What a thread of the crew does: steps, for as long as there are any."""
+        post = Post()
+        while True:
+            if step is not None:
+                step.run()
+            with self.lock:
+                step = self.assign(post)
+                if step is None:
+                    if self._closed:
+                        return
+                    post.is_waiting = True
+                    self._idle.append(post)
+            if step is None:
+                step = post.wait()
+                if step is None:
+                    return
+
+    def close(self) -> None:
+        """Sends all threads home that have nothing to do."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().ring()

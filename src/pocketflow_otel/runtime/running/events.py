@@ -1,0 +1,102 @@
+"""What happens in a run, told as it happens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pocketflow_otel import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Kind = Literal[
+    "run.started",
+    "node.started",
+    "node.tried",
+    "node.progress",
+    "node.chunk",
+    "node.finished",
+    "node.skipped",
+    "run.finished",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        kind: What.
+        time: When, in seconds since 1970.
+        run_id: In which run.
+        node: To which node; empty where it is the run itself.
+        visit: In which visit of it.
+        at: Of a node inside maps: the numbers of the items.
+        data: What else is known. Of ``node.finished`` and ``node.skipped``, the node's record; of ``node.tried``, the
+            error and the seconds until the next try; of ``node.progress``, how much is done, out of what, in which
+            unit; of ``node.chunk``, the text; of ``run.finished``, the status.
+    """
+
+    kind: Kind
+    time: float
+    run_id: str
+    node: str = ""
+    visit: int = 0
+    at: tuple[int, ...] = ()
+    data: Mapping[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As one line of a file holds it."""
+        told: dict[str, Any] = {"kind": self.kind, "time": self.time, "run_id": self.run_id}
+        if self.node:
+            told |= {"node": self.node, "visit": self.visit}
+        if self.at:
+            told["at"] = list(self.at)
+        return told | (dict(self.data) if self.data else {})
+
+    def line(self) -> str:
+        """As a line of a file."""
+        return json.dumps(self.as_json(), ensure_ascii=False, default=str) + "\n"
+
+
+class Events:
+    """Hands events on, one after the other. A listener that fails is left out from then on, and the run goes on.
+
+    Args:
+        listeners: Are told of each event, in the thread in which it happens.
+    """
+
+    def __init__(self, listeners: list[Callable[[Event], object]]) -> None:
+        self._listeners = list(listeners)
+        # A listener may make something happen itself.
+        self._lock = threading.RLock()
+        self.problems: list[str] = []
+
+    def add(self, listener: Callable[[Event], object]) -> None:
+        """Adds a listener."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    def tell(self, event: Event) -> None:
+        """Tells of an event."""
+        with self._lock:
+            for listener in list(self._listeners):
+                try:
+                    listener(event)
+                except Exception as error:  # noqa: BLE001 - the user's code, or a full disk
+                    self._listeners.remove(listener)
+                    problem = f"events are not told any more to {_named(listener)}: {type(error).__name__}: {error}"
+                    self.problems.append(problem)
+                    log.warn("%s", problem)
+
+
+def _named(listener: object) -> str:
+    return getattr(listener, "__qualname__", type(listener).__name__)

@@ -1,0 +1,207 @@
+"""Nodes that hold nodes: these are run once, or for each item of a list, and what they give is put together."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pocketflow_otel.budgets import BudgetExceeded
+from pocketflow_otel.runtime.documents.model import MapConfig
+from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached, NodeTimeout
+from pocketflow_otel.runtime.planning import complete_inputs, outputs_by_name
+from pocketflow_otel.runtime.registry.node_types import Waiting
+from pocketflow_otel.runtime.running.frames import Frame
+from pocketflow_otel.runtime.values.envelope import copied
+from pocketflow_otel.runtime.values.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pocketflow_otel.runtime.planning import PlannedBody
+    from pocketflow_otel.runtime.running.flows import Holder
+    from pocketflow_otel.runtime.running.steps import Step
+
+_ENDS_THE_RUN = (LimitReached, BudgetExceeded, Interrupted, Cancelled, Waiting)
+
+
+def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
+    """Runs what a node holds.
+
+    Args:
+        step: The node's visit.
+        flow: The node, as PocketFlow has it.
+        shared: The store around it.
+
+    Returns:
+        Its action.
+    """
+    body, seconds = step.planned.body, step.planned.timeout
+    if body is None:
+        raise AssertionError(step.planned.path)
+    step.timed_out, step.degraded_inside, step.inner_failure = None, False, None
+    step.undoable_inside = []
+    run = step.frame.run
+
+    def time_out() -> None:
+        with run.crew.lock:
+            step.timed_out = NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s")
+            _stop_inside(step, step.timed_out)
+
+    forget = run.loop.later(seconds, time_out) if seconds is not None else None
+    try:
+        output = _each(step, flow, body) if isinstance(body.config, MapConfig) else _once(step, flow, body)
+    finally:
+        if forget is not None:
+            forget()
+    return step.publish(shared, output)
+
+
+def _stop_inside(step: Step, error: BaseException) -> None:
+    for child in list(step.frame.children):
+        if child.parent is step:
+            child.stop(error)
+
+
+def _once(step: Step, flow: Holder, body: PlannedBody) -> Any:
+    frame, prefix = step.frame, f"{step.planned.path}."
+    if body.document is not None and body.inputs is not None:
+        inputs = complete_inputs(body.document.loaded.document.inputs, copied(body.inputs.resolve(step.lookup)))
+        home = frame.run.home(body.document, inputs, frame.home)
+        inner = Frame(frame.run, body.document.scope, home, parent=step, prefix=prefix, at=frame.at)
+        inner.store.update(inputs)
+    elif body.scope is not None:
+        inner = Frame(frame.run, body.scope, frame.home, outer=frame, parent=step, prefix=prefix, at=frame.at)
+        inner.variables = frame.variables
+    else:
+        raise AssertionError(step.planned.path)
+    return _run(step, flow, body, inner, dict(inner.variables))
+
+
+def _each(step: Step, flow: Holder, body: PlannedBody) -> list[Any]:
+    config: Any = body.config
+    items = _items(step, body)
+    outputs: list[Any] = [None] * len(items)
+    work = _Items(step, len(items))
+
+    def do_items() -> None:
+        for index in work.numbers():
+            try:
+                outputs[index] = _item(step, flow, body, index, items[index])
+            except BaseException as error:  # noqa: BLE001 - it is raised below
+                work.failed(error, goes_on=config.on_error == "continue")
+            step.frame.run.tell_items(step, work.over(), len(items))
+
+    threads = [
+        threading.Thread(target=contextvars.copy_context().run, args=(do_items,), name="pocketflow-items", daemon=True)
+        for _ in range(min(config.parallel, len(items)) - 1)
+    ]
+    for thread in threads:
+        thread.start()
+    do_items()
+    for thread in threads:
+        thread.join()
+    if work.error is not None:
+        step.frame.take_back_inside(step, work.error)
+        raise work.error
+    return outputs
+
+
+def _items(step: Step, body: PlannedBody) -> list[Any]:
+    if body.over is None:
+        raise AssertionError(step.planned.path)
+    items = body.over.resolve(step.lookup)
+    if isinstance(items, Table):
+        return items.json_rows()
+    if not isinstance(items, list | tuple):
+        raise TypeError(f"{step.planned.path}: over is a list, not {type(items).__name__}")
+    return list(copied(items))
+
+
+def _item(step: Step, flow: Holder, body: PlannedBody, index: int, item: Any) -> Any:
+    config: Any = body.config
+    frame = step.frame
+    if body.scope is None:
+        raise AssertionError(step.planned.path)
+    variables = {**frame.variables, config.as_: item, "index": index}
+    inner = Frame(
+        frame.run,
+        body.scope,
+        frame.home,
+        outer=frame,
+        parent=step,
+        variables=variables,
+        prefix=f"{step.planned.path}.",
+        at=(*frame.at, index),
+    )
+    return _run(step, flow, body, inner, {config.as_: item, "index": index})
+
+
+def _run(step: Step, flow: Holder, body: PlannedBody, inner: Frame, params: dict[str, Any]) -> Any:
+    flow.frames[id(inner.store)] = inner
+    try:
+        flow._orch(inner.store, params)  # noqa: SLF001 - as PocketFlow's own flows do
+        try:
+            output = copied(given_back(body, inner))
+        except Exception as error:
+            inner.stopped = error
+            inner.take_back(error)
+            raise
+    except BaseException:
+        step.inner_failure = step.inner_failure or inner.failure
+        raise
+    finally:
+        flow.frames.pop(id(inner.store), None)
+    with step.frame.run.crew.lock:
+        step.undoable_inside.extend(inner.undoable)
+    return output
+
+
+def given_back(body: PlannedBody, inner: Frame) -> Any:
+    """What the nodes of a body give."""
+    if body.output is not None:
+        return body.output.resolve(inner.lookup)
+    if body.document is not None and body.document.outputs is not None:
+        return body.document.outputs.resolve(inner.lookup)
+    return outputs_by_name(inner.scope, {name: envelope.body for name, envelope in inner.outputs.items()})
+
+
+class _Items:
+    """Numbers of items, handed out to threads until one fails."""
+
+    def __init__(self, step: Step, count: int) -> None:
+        self.error: BaseException | None = None
+        self._step = step
+        self._numbers = iter(range(count))
+        self._lock = threading.Lock()
+        self._over = 0
+
+    def numbers(self) -> Iterator[int]:
+        while True:
+            with self._lock:
+                ends = self.error is not None or self._step.frame.stopped is not None
+                index = None if ends else next(self._numbers, None)
+            if index is None:
+                if self._step.frame.stopped is not None and self.error is None:
+                    self.error = self._step.frame.stopped
+                return
+            yield index
+
+    def over(self) -> int:
+        with self._lock:
+            self._over += 1
+            return self._over
+
+    def failed(self, error: BaseException, *, goes_on: bool) -> None:
+        step = self._step
+        ends = isinstance(error, _ENDS_THE_RUN) or step.frame.stopped is not None or error is step.timed_out
+        if goes_on and not ends:
+            step.degraded_inside = True
+            step.inner_failure = None
+            return
+        with self._lock:
+            if self.error is not None:
+                return
+            self.error = error
+        with step.frame.run.crew.lock:
+            _stop_inside(step, error)

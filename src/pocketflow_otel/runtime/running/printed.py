@@ -1,0 +1,78 @@
+"""What the nodes of runs print, each by itself: kept for the result, whatever tracing does."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from pocketflow_otel.capture.output import OutputListener, Printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEPT_BYTES: Final = 16 * 1024
+"""How much of the beginning and of the end of what a node prints is kept, of each stream."""
+
+
+class Prints:
+    """What one visit printed."""
+
+    __slots__ = ("streams",)
+
+    def __init__(self) -> None:
+        self.streams: dict[str, Printed] = {}
+
+    def add(self, stream: str, text: str) -> None:
+        """Takes what was printed."""
+        printed = self.streams.get(stream)
+        if printed is None:
+            printed = self.streams.setdefault(stream, Printed(KEPT_BYTES))
+        printed.add(text)
+
+    def text(self, stream: str) -> str:
+        """The text; where it was too long, with a line that says how much is left out."""
+        printed = self.streams.get(stream)
+        if printed is None:
+            return ""
+        cut = f"\n[{printed.dropped:,} characters left out]\n" if printed.dropped else ""
+        return printed.head + cut + printed.tail
+
+
+PRINTING: Final[ContextVar[Prints | None]] = ContextVar("pocketflow-printing", default=None)
+"""Where text goes that is printed here."""
+
+
+def _listen(stream: str, text: str) -> None:
+    prints = PRINTING.get()
+    if prints is not None and text:
+        prints.add(stream, text)
+
+
+class _Listening:
+    """One listener for all runs of the process, there while any of them goes on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listener = OutputListener(_listen)
+        self._runs = 0
+
+    def begin(self) -> None:
+        with self._lock:
+            self._listener.install()
+            self._runs += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._runs -= 1
+            if not self._runs:
+                self._listener.remove()
+
+
+listening: Final = _Listening()
+
+
+def streams(prints: Prints) -> Iterator[tuple[str, str]]:
+    """Each stream that was printed to, and the text."""
+    for stream in prints.streams:
+        yield stream, prints.text(stream)

@@ -1,0 +1,506 @@
+"""A run of a plan: begun once, ended once, whatever happens, and then told of in a result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import datetime
+import threading
+import time
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+
+from pocketflow_otel.budgets import Budget, BudgetExceeded, Limits, with_budget
+from pocketflow_otel.runtime.connections.families import Families
+from pocketflow_otel.runtime.connections.opened import Connections
+from pocketflow_otel.runtime.errors import Interrupted, LimitReached, RunError
+from pocketflow_otel.runtime.planning import outputs_by_name
+from pocketflow_otel.runtime.registry.node_types import ClassType, Waiting
+from pocketflow_otel.runtime.registry.signatures import arguments
+from pocketflow_otel.runtime.running.crew import Crew
+from pocketflow_otel.runtime.running.events import Event, Events
+from pocketflow_otel.runtime.running.flows import workflow
+from pocketflow_otel.runtime.running.folder import Folder
+from pocketflow_otel.runtime.running.frames import Frame, Home
+from pocketflow_otel.runtime.running.loop import Loop
+from pocketflow_otel.runtime.running.printed import listening
+from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, Result, RunStatus, Summary
+from pocketflow_otel.runtime.running.result import as_json
+from pocketflow_otel.runtime.running.showing import qualified
+from pocketflow_otel.runtime.secrets import Environment, Secrets
+from pocketflow_otel.runtime.values.envelope import copied
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from pocketflow_otel.runtime.planning import Plan, PlannedDocument, PlannedNode
+    from pocketflow_otel.runtime.running.events import Kind
+    from pocketflow_otel.runtime.running.steps import Step
+
+GRACE_SECONDS: Final = 5.0
+"""How long a run that was interrupted, or has reached a limit, waits for nodes that go on in their threads."""
+_LOOK_EVERY: Final = 0.1
+
+
+class Recorder:
+    """Keeps what came of each step: the one place that all of them come by."""
+
+    def __init__(self) -> None:
+        self.records: list[NodeRecord] = []
+
+    def record(self, step: Step) -> None:
+        """Takes a step that is over."""
+        if step.record is not None:
+            self.records.append(step.record)
+
+
+class Run:
+    """A run of a plan.
+
+    Args:
+        plan: What is run.
+        on_event: Is told of what happens, in the thread in which it does.
+        directory: The run's own folder, which is made; without one, nothing is kept but artifacts.
+        decisions: What people have decided beforehand, by the names of ``approve`` nodes.
+        may_ask: Whether a person may be waited for; else the run ends, waiting.
+        run_id: The run's id, if it has one.
+        loop: The event loop for coroutine functions, if one runs already.
+
+    Attributes:
+        id: The run's id.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        on_event: Callable[[Event], object] | None = None,
+        directory: Path | None = None,
+        decisions: Mapping[str, str] | None = None,
+        may_ask: bool = True,
+        run_id: str | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.plan = plan
+        self.id = run_id or uuid.uuid4().hex
+        self.decisions = dict(decisions or {})
+        self.may_ask = may_ask
+        self.secrets = Secrets()
+        self.folder = Folder(directory)
+        self.recorder = Recorder()
+        self.crew = Crew(plan.parallel)
+        self.loop = Loop(loop)
+        self.failure: ErrorInfo | None = None
+        self.is_interrupted = False
+        self.has_classes = any(isinstance(node.type, ClassType) for node in plan.document.all_nodes())
+        self.environment = Environment(plan.environ, self.secrets)
+        self.problems: list[str] = []
+        limits = plan.document.loaded.document.limits
+        self._budget = Budget(Limits(usd=limits.usd, tokens=limits.tokens))
+        self._listeners = [each for each in (on_event, self.folder.note if directory else None) if each is not None]
+        self._events = Events(self._listeners)
+        self._prototypes: dict[str, Any] = {}
+        self._instances: dict[str, Any] = {}
+        self._homes: list[Home] = []
+        self._visits = 0
+        self._abandoned = 0
+        self._ended_error: BaseException | None = None
+        self._outputs: dict[str, Any] = {}
+        self._started_at = time.time()
+        self._began = self._ended = time.perf_counter()
+        self._started = False
+        self._stopped_at: float | None = None
+        self._is_over = threading.Event()
+        self._result: Result | None = None
+        self._finishing = threading.Lock()
+        self._timers: list[Callable[[], None]] = []
+        self._root = self._new_root()
+
+    def _new_root(self) -> Frame:
+        plan = self.plan
+        started = datetime.datetime.fromtimestamp(self._started_at, datetime.UTC).isoformat()
+        self._about = {"id": self.id, "workflow": plan.document.name, "started": started}
+        inputs = copied(dict(plan.inputs))
+        for name, about in plan.document.loaded.document.inputs.items():
+            if about.secret and inputs.get(name) is not None:
+                self.secrets.add(str(inputs[name]))
+        root = Frame(self, plan.document.scope, self.home(plan.document, inputs, None))
+        root.store.update(copied(inputs))
+        root.store["_run"] = dict(self._about)
+        return root
+
+    def home(self, document: PlannedDocument, inputs: dict[str, Any], around: Home | None) -> Home:
+        """What the frames of one of its documents share."""
+        loaded = document.loaded
+        about = {**self._about, "workflow": document.name}
+        connections = Connections(
+            loaded.document.connections, Families(), self.environment, self.secrets, inputs=inputs, base=loaded.base
+        )
+        known = {"inputs": inputs, "env": self.environment, "run": about}
+        home = Home(document, inputs, known, connections, around)
+        self._homes.append(home)
+        if around is not None and (seconds := loaded.document.limits.seconds) is not None:
+            self._end_after(seconds, document.name)
+        return home
+
+    # From outside.
+
+    def start(self) -> Run:
+        """Begins, in a thread of its own.
+
+        Raises:
+            RunError: It has begun before.
+            OSError: Its folder can't be made.
+        """
+        if self._started:
+            raise RunError("a run begins once: make another one of the same plan")
+        self.folder.open()
+        self._started = True
+        self._began = time.perf_counter()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._main,), name="pocketflow-run", daemon=True).start()
+        return self
+
+    def wait(self) -> Run:
+        """Waits for its end. If this is interrupted (Ctrl-C), the run is, and then the interrupt goes on."""
+        try:
+            self._wait()
+        except KeyboardInterrupt:
+            self.interrupt()
+            self._wait()
+            self.result()
+            raise
+        return self
+
+    async def wait_async(self) -> Run:
+        """As `wait`. If the task is cancelled, the run is interrupted."""
+        try:
+            while not self._is_to_be_left:
+                await asyncio.to_thread(self._is_over.wait, _LOOK_EVERY * 5)
+        except asyncio.CancelledError:
+            self.interrupt()
+            while not self._is_to_be_left:
+                await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.to_thread(self.result)
+            raise
+        return self
+
+    def interrupt(self) -> None:
+        """Begins nothing more, ends what can be ended, and takes nothing back. Safe from any thread."""
+        self.is_interrupted = True
+        self.stop(Interrupted("the run was interrupted"))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Begins the run if it has not begun, and gives what happens as it happens, up to ``run.finished``."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._events.add(lambda event: loop.call_soon_threadsafe(queue.put_nowait, event))
+        if not self._started:
+            self.start()
+        watching = asyncio.ensure_future(self.wait_async())
+        watching.add_done_callback(lambda _: self._finish_apart())
+        try:
+            while True:
+                event = await queue.get()
+                yield event
+                if event.kind == "run.finished":
+                    break
+            await watching
+        finally:
+            if not watching.done():
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+
+    def _finish_apart(self) -> None:
+        threading.Thread(target=self.result, name="pocketflow-result", daemon=True).start()
+
+    def _wait(self) -> None:
+        while not self._is_to_be_left:
+            self._is_over.wait(_LOOK_EVERY * 5)
+
+    @property
+    def _is_to_be_left(self) -> bool:
+        """Whether it is over, or what is left of it was waited for long enough."""
+        stopped = self._stopped_at
+        return self._is_over.is_set() or (stopped is not None and time.monotonic() - stopped > GRACE_SECONDS)
+
+    def result(self) -> Result:
+        """What came of it; waits for its end."""
+        self._wait()
+        with self._finishing:
+            if self._result is None:
+                self._result = self._finish()
+            return self._result
+
+    # From inside.
+
+    def _main(self) -> None:
+        listening.begin()
+        try:
+            self._tell_run("run.started", {"workflow": self.plan.document.name})
+            limits = self.plan.document.loaded.document.limits
+            if limits.seconds is not None:
+                self._end_after(limits.seconds, self.plan.document.name)
+            flow = workflow(self.plan.document.name, self.plan.document.scope, self._prototypes)
+            flow.frames[id(self._root.store)] = self._root
+            otel_context.attach(with_budget(otel_context.get_current(), self._budget))
+            with _counting(limits.tokens is not None or limits.usd is not None):
+                flow._run(self._root.store)  # noqa: SLF001 - as PocketFlow's own flows are run
+                self._give_back()
+        except BaseException as error:  # noqa: BLE001 - it is told in the result
+            self._ended_error = error
+            if self.failure is None:
+                self.failure = self._root.failure or ErrorInfo("", qualified(error), self.secrets.shown(str(error)))
+        finally:
+            listening.end()
+            with self.crew.lock:
+                self.crew.close()
+            self._ended = time.perf_counter()
+            self._is_over.set()
+
+    def _give_back(self) -> None:
+        document, root = self.plan.document, self._root
+        if document.outputs is None:
+            held = {name: envelope.body for name, envelope in root.outputs.items()}
+            self._outputs = outputs_by_name(document.scope, held)
+            return
+        try:
+            self._outputs = document.outputs.resolve(root.lookup)
+        except Exception as error:
+            self.failure = ErrorInfo("", qualified(error), self.secrets.shown(f"outputs: {error}"))
+            root.take_back(error)
+            raise
+
+    def _end_after(self, seconds: float, name: str) -> None:
+        def end() -> None:
+            self.stop(LimitReached(f"{name} has taken the {seconds:g} s that it may take"))
+
+        self._timers.append(self.loop.later(seconds, end))
+
+    def stop(self, error: BaseException | None, failure: ErrorInfo | None = None) -> None:
+        """Ends the run early."""
+        with self.crew.lock:
+            if error is None or self._root.stopped is not None:
+                return
+            self.failure = failure or ErrorInfo("", qualified(error), self.secrets.shown(str(error)))
+            if isinstance(error, Interrupted | LimitReached):
+                self._stopped_at = time.monotonic()
+            self._root.stop(error)
+
+    def instance_of(self, step: Step) -> Any:
+        """The node that a visit runs a copy of: of a class, one for the run, unless its arguments depend on the visit."""
+        planned = step.planned
+        prototype = self._prototypes[planned.path]
+        if not isinstance(planned.type, ClassType):
+            return prototype
+        with self.crew.lock:
+            made = self._instances.get(planned.path)
+        if made is None:
+            step.inputs()
+            made = planned.type.make(**arguments(step.config))
+            made.successors = prototype.successors
+            if planned.config is not None and planned.config.is_constant:
+                with self.crew.lock:
+                    made = self._instances.setdefault(planned.path, made)
+        return made
+
+    def count_visit(self, step: Step) -> None:
+        """Counts a visit.
+
+        Raises:
+            LimitReached: There are more than there may be.
+        """
+        name, planned = step.planned.name, step.planned
+        with self.crew.lock:
+            step.number = step.frame.visits[name] = step.frame.visits.get(name, 0) + 1
+            if step.role == "undo":
+                return
+            self._visits += 1
+            home: Home | None = step.frame.home
+            while home is not None:
+                home.visits += 1
+                _check(home.document.name, home.visits, home.document.loaded.document.limits.visits)
+                home = home.around
+            _check(planned.path, step.number, planned.node.visits)
+
+    def record_skip(self, frame: Frame, planned: PlannedNode, reason: str) -> None:
+        """Records a node that was skipped because of others."""
+        record = NodeRecord(planned.path, 0, "skipped", at=frame.at, started=time.time(), reason=reason)
+        self.recorder.records.append(record)
+        if self._events.wanted:
+            self._events.tell(Event("node.skipped", time.time(), self.id, planned.path, 0, frame.at, record.as_json()))
+
+    def abandoned(self, step: Step) -> None:  # noqa: ARG002 - its record tells the rest
+        """Takes note of a thread that goes on though its node was given up."""
+        with self.crew.lock:
+            self._abandoned += 1
+
+    # Telling.
+
+    def tell(self, kind: Kind, step: Step, data: Callable[[], Mapping[str, Any]] | None = None) -> None:
+        """Tells of something that happened to a node."""
+        if self._events.wanted:
+            told = None if data is None else data()
+            event = Event(kind, time.time(), self.id, step.planned.path, step.number, step.frame.at, told)
+            self._events.tell(event)
+
+    def tell_items(self, step: Step, done: int, total: int) -> None:
+        """Tells how far a map has come."""
+        self.tell("node.progress", step, lambda: {"done": done, "total": total, "unit": "items"})
+
+    def _tell_run(self, kind: Kind, data: Mapping[str, Any]) -> None:
+        if self._events.wanted:
+            self._events.tell(Event(kind, time.time(), self.id, data=data))
+
+    # The end.
+
+    def _finish(self) -> Result:
+        is_left = not self._is_over.is_set()
+        if is_left:
+            self._record_left()
+            self._ended = time.perf_counter()
+        for cancel in self._timers:
+            cancel()
+        self._close_connections(is_left=is_left)
+        self.loop.close()
+        result = self._made_result()
+        self._tell_run("run.finished", {"status": result.status})
+        self._save(result)
+        try:
+            self.folder.close(succeeded=result.status in {"succeeded", "degraded"} and not is_left)
+        except OSError as error:
+            self.problems.append(f"the run's folder: {error}")
+        return Result(**{**_fields(result), "problems": tuple([*self.problems, *self._events.problems])})
+
+    def _save(self, result: Result) -> None:
+        try:
+            self.folder.save(as_json(result, self.secrets))
+        except OSError as error:
+            self.problems.append(f"the result can't be saved in {self.folder.path}: {error.strerror or error}")
+
+    def _close_connections(self, *, is_left: bool) -> None:
+        homes = list(self._homes)
+
+        async def close() -> None:
+            for home in homes:
+                self.problems.extend(await home.connections.aclose())
+
+        if self.loop.is_used and not self.loop.runs_here():
+            future = asyncio.run_coroutine_threadsafe(close(), self.loop.get())
+            try:
+                future.result(GRACE_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever a connection raises
+                self.problems.append(f"connections can't be closed: {type(error).__name__}: {error}")
+            return
+        for home in homes:
+            self.problems.extend(home.connections.close())
+
+    def _record_left(self) -> None:
+        """Records what goes on in its thread though the run is over."""
+        with self.crew.lock:
+            frames = [self._root]
+            while frames:
+                frame = frames.pop()
+                frames.extend(frame.children)
+                for step in list(frame.running):
+                    if step.status is None and not step.planned.is_holder:
+                        self._abandoned += 1
+                        self.recorder.records.append(step.left_behind())
+
+    def _made_result(self) -> Result:
+        records = list(self.recorder.records)
+        status = self._status(records)
+        return Result(
+            run_id=self.id,
+            workflow=self.plan.document.name,
+            status=status,
+            started=self._about["started"],
+            seconds=self._ended - self._began,
+            outputs=self._outputs,
+            error=self.failure if status not in {"succeeded", "degraded"} else None,
+            nodes=tuple(record for record in records if record.role != "undo"),
+            undone=tuple(record for record in records if record.role == "undo"),
+            summary=self._summary(records),
+            problems=tuple([*self.problems, *self._events.problems]),
+            store=self._root.store,
+        )
+
+    def _status(self, records: list[NodeRecord]) -> RunStatus:
+        error = self._root.stopped or self._ended_error
+        match error:
+            case None:
+                return "degraded" if any(record.status == "degraded" for record in records) else "succeeded"
+            case Interrupted():
+                return "interrupted"
+            case Waiting():
+                return "waiting"
+            case LimitReached() | BudgetExceeded():
+                return "limit"
+            case _:
+                return "failed"
+
+    def _summary(self, records: list[NodeRecord]) -> Summary:
+        holders = {node.path for node in self.plan.document.all_nodes() if node.is_holder}
+        visits = [record for record in records if record.status != "skipped"]
+        node_seconds = sum(record.seconds for record in visits if record.node not in holders)
+        seconds = self._ended - self._began
+        path = _critical_path([record for record in visits if not record.at and "." not in record.node])
+        spent = self._budget.spent
+        return Summary(
+            visits=len(visits),
+            by_status=dict(Counter(record.status for record in records)),
+            retries=sum(record.attempts - 1 for record in visits if record.attempts > 1),
+            node_seconds=node_seconds,
+            parallelism=node_seconds / seconds if seconds else 0.0,
+            critical_path=tuple(record.node for record in path),
+            critical_seconds=sum(record.seconds for record in path),
+            tokens=spent.tokens or 0,
+            usd=spent.usd or 0.0,
+            abandoned_threads=self._abandoned,
+        )
+
+
+def _check(name: str, visits: int, most: int | None) -> None:
+    if most is not None and visits > most:
+        raise LimitReached(f"{name} has had the {most:,} visit{'s' if most != 1 else ''} that it may have")
+
+
+def _critical_path(records: list[NodeRecord]) -> list[NodeRecord]:
+    """From the visit that ended last, back through those because of which each could begin."""
+    if not records:
+        return []
+    last: NodeRecord | None = max(records, key=lambda record: record.started + record.seconds)
+    path = []
+    while last is not None:
+        path.append(last)
+        last = last.cause
+    return path[::-1]
+
+
+def _fields(result: Result) -> dict[str, Any]:
+    return {name: getattr(result, name) for name in Result.__dataclass_fields__}
+
+
+class _counting:  # noqa: N801 - it reads as a function where it is used
+    """Sees to it that money and tokens are counted: PocketFlow's instrumentation does that, and is there meanwhile."""
+
+    def __init__(self, needed: bool) -> None:
+        self._instrumentor: Any = None
+        if needed:
+            from pocketflow_otel.instrumentation import PocketFlowInstrumentor
+
+            instrumentor = PocketFlowInstrumentor()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                self._instrumentor = instrumentor
+
+    def __enter__(self) -> None:
+        if self._instrumentor is not None:
+            self._instrumentor.instrument()
+
+    def __exit__(self, *_: object) -> None:
+        if self._instrumentor is not None:
+            self._instrumentor.uninstrument()
