@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runtime.reference.model import Entry, Failure, Stop, Undone, Visit
+from runtime.reference.model import Entry, Failure, Limit, Stop, Undone, Visit
 
 
 class Account:
@@ -12,6 +12,7 @@ class Account:
         entries: Visits and skipped nodes, in the order in which they came to an end.
         visits: Visits of nodes that have code, in the order in which they began.
         undone: Runs of undo nodes, in order.
+        may_reach_limit: Whether a limit and a failure race each other, and the failure was taken to be the first.
         may_fail: Nodes that failed for good, or would have if another had not been first.
         stop: What ended the run early.
         outputs: What it gives.
@@ -22,6 +23,7 @@ class Account:
         self.visits: list[Visit] = []
         self.undone: list[Undone] = []
         self.may_fail: set[str] = set()
+        self.may_reach_limit = False
         self.stop: Stop | None = None
         self.outputs: dict[str, Any] = {}
 
@@ -43,3 +45,9 @@ class Account:
         """Whatever was told since then might not have happened."""
         for part in (*self.entries[entry:], *self.visits[visit:], *self.undone[undone:]):
             part.certain = False
+
+    def first_of(self, first: Stop | None, stop: Stop) -> Stop:
+        """What ends a flow of two that may: a failure, after which more may happen than after a limit."""
+        if first and type(first) is not type(stop):
+            self.may_reach_limit = True
+        return first if first and not (isinstance(first, Limit) and isinstance(stop, Failure)) else stop

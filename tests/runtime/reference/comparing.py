@@ -32,6 +32,8 @@ def check_run(reference: Reference, result: Any, calls: list[Call], parallel: in
 
 
 def check_outcome(reference: Reference, result: Any) -> None:
+    if reference.may_reach_limit and result.status == "limit":
+        return
     assert result.status == reference.status
     if reference.stop is None:
         assert result.outputs == reference.outputs

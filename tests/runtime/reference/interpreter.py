@@ -54,6 +54,8 @@ class Reference(Account):
             self.outputs = self.given_back(self.top, document.get("outputs"))
         except Stop as stop:
             self.stop = stop
+        if self.may_reach_limit:
+            self.doubt(0, 0, 0)
 
     def run_flow(self, scope: Scope, after: tuple[Groups, ...]) -> None:
         marks = self.marks()
@@ -123,10 +125,8 @@ class Reference(Account):
             began = len(self.visits)
             try:
                 succeeded = self.with_handler(name, scope, (*after, *groups(scope.flow, name, settled)))
-            except Limit:
-                raise
-            except Failure as failure:
-                first = first or failure
+            except Stop as stop:
+                first = self.first_of(first, stop)
                 if self.stops_at_once:
                     break
             else:
@@ -206,7 +206,7 @@ class Reference(Account):
 
     def gave(self, name: str, spec: dict[str, Any], scope: Scope, output: Any, inner: list[Done]) -> None:
         scope.outputs[name] = output
-        if not is_class(spec):
+        if not is_class(spec) or self.entries[-1].status == "degraded":
             scope.store[name] = output
         scope.done.append(Done(spec.get("undo"), output, scope, inner))
 
@@ -238,20 +238,20 @@ class Reference(Account):
         inner: list[Done],
     ) -> tuple[list[Any], bool]:
         outputs: list[Any] = []
-        first: Failure | None = None
+        first: Stop | None = None
         for index, item in enumerate(items):
             began = len(self.visits)
             try:
                 names = {config["as"]: item, "index": index}
                 outputs.append(self.inside(name, config, scope, after, inner, names, (item,)))
-            except Failure as failure:
+            except Stop as stop:
                 outputs.append(None)
-                first = first or failure
-                if self.stops_at_once and config["on_error"] == "stop":
+                first = self.first_of(first, stop)
+                if self.stops_at_once and (config["on_error"] == "stop" or isinstance(stop, Limit)):
                     break
             if config["parallel"] == 1:
                 after = (*after, *each(visit.identity for visit in self.visits[began:]))
-        if first and config["on_error"] == "stop":
+        if first and (config["on_error"] == "stop" or isinstance(first, Limit)):
             raise first
         return outputs, first is not None
 
