@@ -165,7 +165,7 @@ class Reference(Account):
             except Failure:
                 raise failure from None
             entry.status, entry.output = "degraded", scope.outputs[handler]
-            self.gave(name, spec, scope, entry.output, [])
+            self.gave(name, spec, scope, entry, [])
             return True
 
     def run_node(
@@ -193,7 +193,7 @@ class Reference(Account):
                 ) from error
             status, output = "degraded", spec.get("fallback")
         self.entries.append(Entry(scope.prefix + name, status, output))
-        self.gave(name, spec, scope, output, inner)
+        self.gave(name, spec, scope, self.entries[-1], inner)
         if "action" in spec and status == "succeeded":
             action = resolved(spec["action"], scope.with_names(output=output))
         return True, action
@@ -204,11 +204,12 @@ class Reference(Account):
         if scope.visited[name] > spec.get("visits", self.count) or self.count > self.limits.get("visits", self.count):
             raise Limit(scope.prefix + name, "Limit")
 
-    def gave(self, name: str, spec: dict[str, Any], scope: Scope, output: Any, inner: list[Done]) -> None:
-        scope.outputs[name] = output
-        if not is_class(spec) or self.entries[-1].status == "degraded":
-            scope.store[name] = output
-        scope.done.append(Done(spec.get("undo"), output, scope, inner))
+    def gave(self, name: str, spec: dict[str, Any], scope: Scope, entry: Entry, inner: list[Done]) -> None:
+        """Notes an output; what a class gave is where it wrote it, and what stands for that under the node's name."""
+        scope.outputs[name] = entry.output
+        if entry.status == "degraded" or not is_class(spec):
+            scope.store[name] = entry.output
+        scope.done.append(Done(spec.get("undo"), entry.output, scope, inner))
 
     def body(
         self, name: str, spec: dict[str, Any], scope: Scope, after: tuple[Groups, ...], inner: list[Done]

@@ -41,7 +41,6 @@ def groups(flow: Flow, name: str, settled: dict[str, Settled]) -> Iterator[Group
     if join in ("all", "any"):
         hard, soft = set(), hard | soft
     if hard:
-        known = tuple(settled[one].visits for one in hard if one in settled and settled[one].succeeded)
-        yield Groups(1 if join == "first" else join, known)
+        yield Groups(1 if join == "first" else join, tuple(hard), settled)
     for one in soft:
         yield from each(settled[one].visits)

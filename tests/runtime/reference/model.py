@@ -26,17 +26,33 @@ class Limit(Stop):
     """A node or the run was visited too often."""
 
 
+@dataclass
+class Settled:
+    succeeded: bool
+    visits: frozenset[Identity]
+
+
 @dataclass(frozen=True)
 class Groups:
-    """Before a visit may begin, all visits of at least `count` of these groups have ended."""
+    """Before a visit may begin, all visits in at least `count` of these nodes have ended, as those that succeed.
+
+    Which other nodes succeed is known once all of them are settled.
+    """
 
     count: int
-    groups: tuple[frozenset[Identity], ...]
+    nodes: tuple[str, ...]
+    settled: dict[str, Settled]
+
+    @property
+    def groups(self) -> list[frozenset[Identity]]:
+        known = [self.settled[node] for node in self.nodes if node in self.settled]
+        return [one.visits for one in known if one.succeeded]
 
 
 def each(identities: Iterable[Identity]) -> Iterator[Groups]:
     """All of these have ended."""
-    yield from (Groups(1, (frozenset({identity}),)) for identity in identities)
+    for identity in identities:
+        yield Groups(1, ("",), {"": Settled(True, frozenset({identity}))})
 
 
 @dataclass
@@ -126,9 +142,3 @@ class Scope:
         return Scope(
             self.flow, changed, self.store, self.prefix, self.at, self.outer, self.outputs, self.done, self.visited
         )
-
-
-@dataclass
-class Settled:
-    succeeded: bool
-    visits: frozenset[Identity]
