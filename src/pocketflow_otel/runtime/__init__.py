@@ -1,8 +1,8 @@
 """Runs workflow documents on PocketFlow.
 
-``collect(execute(prepare(load("flow.yaml"), {"topic": "bees"})))``: `load` reads a document, `prepare` checks it and its
-inputs and makes a plan, `execute` runs the plan, `collect` gives what came of it. A `Run` can also be begun and watched
-from outside.
+``collect(execute(prepare(load("flow.yaml"), {"topic": "bees"})))``: `load` reads a document, `prepare` checks it and
+its inputs and makes a plan, `execute` runs the plan, `collect` gives what came of it. A `Run` can also be begun and
+watched from outside.
 """
 
 from typing import TYPE_CHECKING, Any

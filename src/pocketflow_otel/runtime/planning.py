@@ -148,6 +148,13 @@ class PlannedBody:
     inputs: Template | None
     output: Template | None
 
+    @property
+    def scopes(self) -> list[PlannedScope]:
+        """The scope of its nodes, in a list: its own, or the other document's."""
+        if self.document is not None:
+            return [self.document.scope]
+        return [] if self.scope is None else [self.scope]
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedDocument:
@@ -175,8 +182,7 @@ class PlannedDocument:
             for planned in waiting.pop().nodes.values():
                 yield planned
                 if planned.body is not None:
-                    document, scope = planned.body.document, planned.body.scope
-                    waiting += [held for held in (scope, document and document.scope) if held is not None]
+                    waiting += planned.body.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +275,7 @@ class _Planner:
     def document(self, loaded: Loaded, prefix: str = "") -> PlannedDocument:
         uses = Uses(partial(self._registry.expressions, base=loaded.base))
         outputs = parse(loaded.document.outputs) if loaded.document.outputs else None
-        read_at_end = () if outputs is None else [reference.head for reference in outputs.references]
+        read_at_end = None if outputs is None else [reference.head for reference in outputs.references]
         return PlannedDocument(loaded, self._scope(loaded, loaded.scope, uses, prefix, read_at_end), outputs)
 
     def _scope(
@@ -288,7 +294,10 @@ class _Planner:
         }
         named_by = {name: {use.reference.head for use in uses.leading_out(scope, name)} for name in scope.nodes}
         used = set().union(*named_by.values()) if named_by else set()
-        pinned = set(read_at_end or ()) | {head for helper in served for head in named_by[helper]}
+        unread = tuple(name for name in scheduled if name not in used)
+        pinned = set(unread if read_at_end is None else read_at_end) | {
+            head for helper in served for head in named_by[helper]
+        }
         pinned |= {name for name, node in scope.nodes.items() if node.undo is not None}
         return PlannedScope(
             nodes=nodes,
@@ -298,7 +307,7 @@ class _Planner:
             routes=_routes(scope),
             readers={name: len(after) for name, after in dependents.items()},
             kept=frozenset(pinned & set(nodes)),
-            unread=tuple(name for name in scheduled if name not in used),
+            unread=unread,
         )
 
     def _node(

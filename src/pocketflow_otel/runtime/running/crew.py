@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.frames import Frame
     from pocketflow_otel.runtime.running.steps import Step
+
+
+_FIRST: Final = -math.inf
 
 
 class Post:
@@ -55,7 +59,7 @@ class Crew:
         self.lock = threading.RLock()
         self.parallel = parallel
         self._free = parallel
-        self._ready: list[tuple[int, int, int, Step]] = []
+        self._ready: list[tuple[float, int, int, Step]] = []
         self._numbers = itertools.count()
         self._idle: list[Post] = []
         self._closed = False
@@ -63,7 +67,9 @@ class Crew:
     def offer(self, step: Step) -> None:
         """Puts a step among those that are ready."""
         planned = step.planned
-        heapq.heappush(self._ready, (-planned.node.priority, planned.order, next(self._numbers), step))
+        # What takes over for a node goes on with that node's work, which was begun before.
+        priority = _FIRST if step.role == "handler" else -planned.node.priority
+        heapq.heappush(self._ready, (priority, planned.order, next(self._numbers), step))
 
     def release(self, step: Step) -> None:
         """Takes note that a step is over."""

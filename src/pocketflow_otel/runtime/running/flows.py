@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.steps import Step
 
 
-class FunctionNode(Node):
+class FunctionNode(Node):  # type: ignore[misc]  # PocketFlow has no types
     """A node whose type is a function."""
 
     step: Step
@@ -37,7 +37,7 @@ class FunctionNode(Node):
         return self.step.publish(shared, exec_res)
 
 
-class AsyncFunctionNode(AsyncNode):
+class AsyncFunctionNode(AsyncNode):  # type: ignore[misc]  # PocketFlow has no types
     """A node whose type is a coroutine function."""
 
     step: Step
@@ -65,7 +65,7 @@ class _OrderedByData:
         """No node is next by its action."""
 
 
-class Orchestrated(Flow):
+class Orchestrated(Flow):  # type: ignore[misc]  # PocketFlow has no types
     """A flow whose nodes are run by frames.
 
     Attributes:
@@ -90,7 +90,7 @@ class Holder(Orchestrated):
         return hold(self.step, self, shared)
 
 
-class MapHolder(Holder, BatchFlow):
+class MapHolder(Holder, BatchFlow):  # type: ignore[misc]  # PocketFlow has no types
     """A node that holds nodes, and runs them for each item."""
 
 
@@ -136,7 +136,7 @@ def _fill(flow: Orchestrated, scope: PlannedScope, prototypes: dict[str, BaseNod
         flow.start_nodes = [nodes[name] for name in scope.scheduled if not scope.nodes[name].waits.all]
 
 
-def _node(planned: PlannedNode, prototypes: dict[str, BaseNode]) -> BaseNode:
+def _node(planned: PlannedNode, prototypes: dict[str, BaseNode]) -> Any:
     node: Any
     if planned.body is not None:
         node = _holder(planned, prototypes)
@@ -147,15 +147,14 @@ def _node(planned: PlannedNode, prototypes: dict[str, BaseNode]) -> BaseNode:
         kind = AsyncFunctionNode if planned.is_async else FunctionNode
         node = kind(max_retries=retry.tries if retry else 1, wait=retry.wait if retry else 0)
     node.name = planned.name
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _holder(planned: PlannedNode, prototypes: dict[str, BaseNode]) -> Holder:
-    body = planned.body
-    scope = body and (body.document.scope if body.document is not None else body.scope)
-    if body is None or scope is None:
+    if planned.body is None:
         raise AssertionError(planned.path)
-    if isinstance(body.config, MapConfig):
+    (scope,) = planned.body.scopes
+    if isinstance(planned.body.config, MapConfig):
         flow: Holder = MapHolder() if scope.by_action else DataMapHolder()
     else:
         flow = Holder() if scope.by_action else DataHolder()
@@ -165,7 +164,8 @@ def _holder(planned: PlannedNode, prototypes: dict[str, BaseNode]) -> Holder:
 
 def _stand_in(kind: ClassType) -> Any:
     """What stands for a node of the user's in the flow's graph until it is made: its class tells what it is."""
-    made = kind.make
-    node = made.__new__(made) if isinstance(made, type) and issubclass(made, BaseNode) else BaseNode()
+    made: Any = kind.make
+    is_class = isinstance(made, type) and issubclass(made, BaseNode)
+    node = BaseNode.__new__(made) if is_class else BaseNode()
     node.params, node.successors = {}, {}
     return node

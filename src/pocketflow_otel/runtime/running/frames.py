@@ -137,6 +137,7 @@ class Frame:
         self._open_soft: dict[str, int] = {}
         self._readers: dict[str, int] = {}
         self._records: dict[str, NodeRecord] = {}
+        self._undo_step: Step | None = None
         self._stop_event: threading.Event | None = None
 
     # What its nodes see.
@@ -238,6 +239,8 @@ class Frame:
 
     @property
     def _is_over(self) -> bool:
+        if self._undo_step is not None:
+            return self._undo_step.is_over and not self.running
         return not self.running and (self.stopped is not None or self._left == 0)
 
     def _offer(self, planned: PlannedNode, **how: Any) -> Step:
@@ -251,7 +254,7 @@ class Frame:
         """Takes note of what came of a step, and finds what is next."""
         self.running.discard(step)
         if step.role == "undo":
-            self._left = 0
+            pass
         elif step.status == "limit":
             self._fail(step, everywhere=True)
         elif step.status == "waiting":
@@ -356,13 +359,15 @@ class Frame:
 
     # By data.
 
-    def _settle(self, step: Step, status: str) -> None:
+    def _settle(self, step: Step, status: str | None) -> None:
         if self.scope.by_action:
             self._left = 0
             return
+        if self.stopped is not None:
+            return
         if step.record is not None:
             self._records[step.planned.name] = step.record
-        waiting = [(step.planned.name, status)]
+        waiting = [(step.planned.name, status or "failed")]
         while waiting:
             name, status = waiting.pop()
             if name in self._settled:
@@ -451,20 +456,10 @@ class Frame:
         self.context = contextvars.copy_context()
         crew = self.run.crew
         with crew.lock:
-            post = self.post = Post(self)
-            self._left = 1
+            self.post = Post(self)
+            self._undo_step = step
             crew.offer(step)
-        while not step.is_over:
-            with crew.lock:
-                mine = crew.assign(post)
-                if mine is None:
-                    if step.is_over:
-                        return
-                    post.is_waiting = True
-            if mine is None:
-                mine = post.wait()
-            if mine is not None:
-                mine.run()
+        self._work()
 
     @property
     def stop_event(self) -> threading.Event:

@@ -66,7 +66,11 @@ class Loop:
 
         def cancel() -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(lambda: [handle.cancel() for handle in handles])
+                loop.call_soon_threadsafe(cancel_here)
+
+        def cancel_here() -> None:
+            for handle in handles:
+                handle.cancel()
 
         return cancel
 

@@ -35,8 +35,8 @@ class _Files:
 
     def transferred(self) -> tuple[int, int, int]:
         """Bytes that this thread has read and written, and those it has read to know; zeros where nobody tells."""
-        file = getattr(self._threads, "file", False)
-        if file is False:
+        file: _File | None = getattr(self._threads, "file", None)
+        if file is None:
             file = self._threads.file = _File("/proc/thread-self/io")
         if file.number is None:
             return 0, 0, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,8 @@ def as_json(result: Result, secrets: Secrets | None = None) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: a table by its first rows, bytes as text where they are, others by type and size."""
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool | str | int):
         return value
-    if isinstance(value, int):
-        return int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
@@ -55,18 +53,22 @@ def plain(value: Any) -> Any:
 
 
 def _told(value: Any) -> Any:
+    dump = getattr(type(value), "model_dump", None)
+    if callable(dump):
+        return plain(dump(value, mode="json"))
     if content_type(value) == "table":
         return plain(value.preview())
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, PurePath):
-        return str(value)
+    if isinstance(value, dt.date | dt.time | PurePath):
+        return value.isoformat() if not isinstance(value, PurePath) else str(value)
     if isinstance(value, bytes | bytearray):
-        try:
-            return bytes(value).decode()
-        except UnicodeDecodeError:
-            return shape(value)
+        return _text_of(bytes(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    dump = getattr(type(value), "model_dump", None)
-    return plain(dump(value, mode="json")) if callable(dump) else shape(value)
+    return shape(value)
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return shape(data)

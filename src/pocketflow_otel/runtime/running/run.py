@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import datetime
+import datetime as dt
 import threading
 import time
 import uuid
@@ -122,7 +122,7 @@ class Run:
 
     def _new_root(self) -> Frame:
         plan = self.plan
-        started = datetime.datetime.fromtimestamp(self._started_at, datetime.UTC).isoformat()
+        started = dt.datetime.fromtimestamp(self._started_at, dt.UTC).isoformat()
         self._about = {"id": self.id, "workflow": plan.document.name, "started": started}
         inputs = copied(dict(plan.inputs))
         for name, about in plan.document.loaded.document.inputs.items():
@@ -183,8 +183,6 @@ class Run:
                 await asyncio.to_thread(self._is_over.wait, _LOOK_EVERY * 5)
         except asyncio.CancelledError:
             self.interrupt()
-            while not self._is_to_be_left:
-                await asyncio.sleep(_LOOK_EVERY)
             await asyncio.to_thread(self.result)
             raise
         return self
@@ -292,7 +290,7 @@ class Run:
             self._root.stop(error)
 
     def instance_of(self, step: Step) -> Any:
-        """The node that a visit runs a copy of: of a class, one for the run, unless its arguments depend on the visit."""
+        """The node that a visit runs a copy of: of a class one for the run, unless its arguments differ by visit."""
         planned = step.planned
         prototype = self._prototypes[planned.path]
         if not isinstance(planned.type, ClassType):
@@ -365,7 +363,7 @@ class Run:
             self._ended = time.perf_counter()
         for cancel in self._timers:
             cancel()
-        self._close_connections(is_left=is_left)
+        self._close_connections()
         self.loop.close()
         result = self._made_result()
         self._tell_run("run.finished", {"status": result.status})
@@ -374,7 +372,7 @@ class Run:
             self.folder.close(succeeded=result.status in {"succeeded", "degraded"} and not is_left)
         except OSError as error:
             self.problems.append(f"the run's folder: {error}")
-        return Result(**{**_fields(result), "problems": tuple([*self.problems, *self._events.problems])})
+        return Result(**{**_fields(result), "problems": (*self.problems, *self._events.problems)})
 
     def _save(self, result: Result) -> None:
         try:
@@ -382,7 +380,7 @@ class Run:
         except OSError as error:
             self.problems.append(f"the result can't be saved in {self.folder.path}: {error.strerror or error}")
 
-    def _close_connections(self, *, is_left: bool) -> None:
+    def _close_connections(self) -> None:
         homes = list(self._homes)
 
         async def close() -> None:
@@ -425,7 +423,7 @@ class Run:
             nodes=tuple(record for record in records if record.role != "undo"),
             undone=tuple(record for record in records if record.role == "undo"),
             summary=self._summary(records),
-            problems=tuple([*self.problems, *self._events.problems]),
+            problems=(*self.problems, *self._events.problems),
             store=self._root.store,
         )
 

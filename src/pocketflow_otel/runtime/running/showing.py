@@ -27,27 +27,30 @@ def shown(value: Any) -> Any:
 def _fits(value: Any, room: int, deep: int) -> int | None:
     """The room that is left; None where there is not enough, or what is no JSON."""
     kind = type(value)
-    if value is None or kind is bool or kind is float:
-        return room
-    if kind is int:
-        return room if value.bit_length() <= _MOST_ITEMS else None
+    if kind is dict or kind is list:
+        return _all_fit(value, room - 2 * len(value), deep - 1) if deep and len(value) <= _MOST_ITEMS else None
     if kind is str:
-        return _at_least_0(room - len(value))
-    if deep == 0 or len(value) > _MOST_ITEMS if kind in (dict, list) else True:
-        return None
-    left: int | None = room - 2 * len(value)
-    items = value if kind is list else [part for item in value.items() for part in item]
-    if kind is dict and not all(type(key) is str for key in value):
-        return None
-    for item in items:
-        left = None if left is None or left < 0 else _fits(item, left, deep - 1)
-        if left is None:
+        left = room - len(value)
+    elif kind is int:
+        left = room - value.bit_length() // 4
+    else:
+        left = room if value is None or kind is bool or kind is float else -1
+    return left if left >= 0 else None
+
+
+def _all_fit(value: dict[Any, Any] | list[Any], room: int, deep: int) -> int | None:
+    left: int | None = room
+    if type(value) is dict:
+        if not all(type(key) is str for key in value):
             return None
+        items = [part for item in value.items() for part in item]
+    else:
+        items = list(value)
+    for item in items:
+        if left is None or left < 0:
+            return None
+        left = _fits(item, left, deep)
     return left
-
-
-def _at_least_0(room: int) -> int | None:
-    return room if room >= 0 else None
 
 
 def qualified(error: BaseException) -> str:

@@ -22,7 +22,6 @@ from pocketflow_otel.runtime.errors import (
 )
 from pocketflow_otel.runtime.expressions.references import Template
 from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, Output, Waiting
-from pocketflow_otel.runtime.registry.signatures import arguments
 from pocketflow_otel.runtime.running.context import NodeContext
 from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
@@ -72,9 +71,9 @@ class Step:
     """
 
     __slots__ = ("_asyncio_task", "_given_error", "_meter", "_prints", "_reason", "_started", "_undoes", "_view",
-                 "action", "attempt", "cause", "config", "degraded_inside", "error", "follows", "frame", "inner_failure",
-                 "instance", "number", "output", "planned", "record", "role", "stands_for", "status", "timed_out",
-                 "told_error", "undoable_inside")  # fmt: skip
+                 "action", "attempt", "cause", "config", "degraded_inside", "error", "follows", "frame",
+                 "inner_failure", "instance", "number", "output", "planned", "record", "role", "stands_for",
+                 "status", "timed_out", "told_error", "undoable_inside")  # fmt: skip
 
     def __init__(
         self,
@@ -453,7 +452,8 @@ class Step:
     def _task_started(self, task: asyncio.Task[Any]) -> None:
         self._asyncio_task = task
         if self._is_to_end:
-            task.cancel()
+            # Not before its first step: a task that is cancelled before that never tells.
+            task.get_loop().call_soon(task.cancel)
 
     def cancel(self) -> None:
         """Ends what can be ended of it: what runs in the event loop, and nodes that it holds."""

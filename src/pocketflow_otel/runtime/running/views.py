@@ -1,4 +1,4 @@
-"""The shared store as a PocketFlow class of a document sees it: under its own keys, and what is around it through it."""
+"""The shared store as a PocketFlow class of a document sees it: under the class's own keys."""
 
 from __future__ import annotations
 
