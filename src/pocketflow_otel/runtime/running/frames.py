@@ -367,17 +367,19 @@ class Frame:
             return
         if step.record is not None:
             self._records[step.planned.name] = step.record
-        waiting = [(step.planned.name, status or "failed")]
-        while waiting:
-            name, status = waiting.pop()
-            if name in self._settled:
-                continue
-            self._settled[name] = status
+        if step.planned.name in self._settled:
+            return
+        self._settled[step.planned.name] = status or "failed"
+        settled = [step.planned.name]
+        while settled:
+            name = settled.pop()
             self._left -= 1
             for dependent in self.scope.nodes[name].dependents:
-                if dependent not in self._settled and self._tell(self.scope.nodes[dependent], name, status):
-                    self._skip(self.scope.nodes[dependent])
-                    waiting.append((dependent, "skipped"))
+                planned = self.scope.nodes[dependent]
+                if dependent not in self._settled and self._tell(planned, name, self._settled[name]):
+                    self._skip(planned)
+                    self._settled[dependent] = "skipped"
+                    settled.append(dependent)
             self._let_go(self.scope.nodes[name])
 
     def _tell(self, planned: PlannedNode, before: str, status: str) -> bool:
