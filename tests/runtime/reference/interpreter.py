@@ -102,7 +102,7 @@ class Reference(Account):
         if self.entries[-1].status != "skipped":
             scope.done[-1].undo = None  # what was done in it remains to be taken back
             scope.outputs.pop(name)
-        self.entries[-1].status = "failed"
+        self.entries[-1].status, self.entries[-1].unrouted = "failed", self.entries[-1].status
         self.may_fail.add(scope.prefix + name)
         return Failure(scope.prefix + name, "UnroutedAction")
 
@@ -191,10 +191,10 @@ class Reference(Account):
                 raise (
                     error if isinstance(error, Failure) else Failure(scope.prefix + name, type(error).__name__)
                 ) from error
-            status, output = "degraded", spec.get("fallback")
+            status, output, spec = "degraded", spec.get("fallback"), {**spec, "action": "default"}
         self.entries.append(Entry(scope.prefix + name, status, output))
         self.gave(name, spec, scope, self.entries[-1], inner)
-        if "action" in spec and status == "succeeded":
+        if "action" in spec:
             action = resolved(spec["action"], scope.with_names(output=output))
         return True, action
 

@@ -68,12 +68,21 @@ class Visit:
 
 @dataclass
 class Entry:
-    """What is to be told of a visit, or of a node that was skipped."""
+    """What is to be told of a visit, or of a node that was skipped.
+
+    Attributes:
+        node: With the nodes around it.
+        status: As in a result.
+        output: What it gave.
+        certain: Whether it had to come to it.
+        unrouted: The status that it had before its action led nowhere, which it keeps where the run has ended before.
+    """
 
     node: str
     status: str
     output: Any = None
     certain: bool = True
+    unrouted: str | None = None
 
 
 @dataclass
