@@ -116,6 +116,7 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._is_limited = bool(limits)
         self._began = time.monotonic()
         self._parts_of_usd = 0
         self._tokens = 0
@@ -195,6 +196,8 @@ class Budget:
         return warned
 
     def _used(self) -> list[tuple[str, float, float]]:
+        if not self._is_limited:  # it only adds up
+            return []
         return [
             (limit, allowed, used or 0)
             for limit, allowed, used in zip(Limits._fields, self.limits, self.spent, strict=True)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pocketflow_otel.visiting import Measured
 
 _LEAST_SECONDS: Final = 0.0001
+_LEAST_MEMORY: Final = 64 * 1024
+"""Bytes of growth below which it is the interpreter's own housekeeping."""
 _NUMBERS: Final = frozenset({int, float})
 
 # Actions whose truth and hash are the interpreter's own business; of others no code is run to follow them.
@@ -392,15 +394,16 @@ class Visit(Trial):
 
 
 def _tell_measured(measured: Measured, attributes: dict[str, Any]) -> None:
-    told = {
-        semconv.NODE_CPU_SECONDS: measured.cpu_seconds,
-        semconv.NODE_MEMORY_BYTES: measured.memory_bytes,
-        semconv.NODE_READ_BYTES: measured.read_bytes,
-        semconv.NODE_WRITTEN_BYTES: measured.written_bytes,
-    }
+    if measured.cpu_seconds >= _LEAST_SECONDS:
+        attributes[semconv.NODE_CPU_SECONDS] = measured.cpu_seconds
+    if abs(measured.memory_bytes) >= _LEAST_MEMORY:
+        attributes[semconv.NODE_MEMORY_BYTES] = measured.memory_bytes
+    if measured.read_bytes:
+        attributes[semconv.NODE_READ_BYTES] = measured.read_bytes
+    if measured.written_bytes:
+        attributes[semconv.NODE_WRITTEN_BYTES] = measured.written_bytes
     for name, count in measured.counts.items():
-        told[semconv.NODE_COUNT_PREFIX + name] = count
-    attributes.update({name: amount for name, amount in told.items() if amount})
+        attributes[semconv.NODE_COUNT_PREFIX + name] = count
 
 
 def current_scope() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import (
@@ -58,9 +59,16 @@ def node_type_of(thing: Any, name: str) -> NodeType:
 
 def arguments(config: BaseModel) -> dict[str, Any]:
     """The arguments that a configuration holds, by the parameters' names: those that were given, no defaults."""
-    fields = type(config).model_fields
-    given = {fields[name].alias or name: getattr(config, name) for name in config.model_fields_set if name in fields}
-    return {**given, **(config.model_extra or {})}
+    names = _parameters(type(config))
+    held, given = config.__dict__, config.__pydantic_fields_set__
+    values = {parameter: held[name] for name, parameter in names if name in given}
+    return {**values, **config.model_extra} if config.model_extra else values
+
+
+@cache
+def _parameters(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    """Each field's name, and the parameter's that it stands for."""
+    return tuple((name, field.alias or name) for name, field in model.model_fields.items())
 
 
 def _signature(thing: Callable[..., Any], name: str) -> inspect.Signature:

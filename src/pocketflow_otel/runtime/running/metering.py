@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pocketflow_otel.visiting import Measured
 
@@ -17,33 +17,53 @@ _READ: Final = b"rchar: "
 _WRITTEN: Final = b"wchar: "
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _MOST: Final = 256
+_AS_GOOD_SECONDS: Final = 0.0001
+
+
+class _Figures(NamedTuple):
+    """What the kernel tells.
+
+    Attributes:
+        memory: Resident bytes of the process.
+        read: Bytes that this thread has read.
+        written: Bytes that this thread has written.
+    """
+
+    memory: int
+    read: int
+    written: int
 
 
 class _Files:
-    """The kernel's figures, kept open: one file for the process, and one for each thread."""
+    """The kernel's files of figures, kept open: one for the process, and one for each thread."""
 
     def __init__(self) -> None:
         self._memory = _opened("/proc/self/statm")
         self._threads = threading.local()
 
-    def memory(self) -> tuple[int, int]:
-        """Resident bytes of the process, and those read to know."""
+    def figures(self) -> _Figures:
+        """The figures, what it takes to know them left out; zeros where the system does not tell."""
+        threads = self._threads
+        file: _File | None = getattr(threads, "file", None)
+        if file is None:
+            file = threads.file = _File("/proc/thread-self/io")
+            threads.own = 0
+        memory, own = self._resident()
+        threads.own += own
+        if file.number is None:
+            return _Figures(memory, 0, 0)
+        text = os.pread(file.number, _MOST, 0)
+        middle = text.find(_WRITTEN)
+        read = int(text[len(_READ) : middle - 1]) - threads.own
+        written = int(text[middle + len(_WRITTEN) : text.find(b"\n", middle)])
+        threads.own += len(text)
+        return _Figures(memory, read, written)
+
+    def _resident(self) -> tuple[int, int]:
         if self._memory is None:
             return _resident(), 0
         text = os.pread(self._memory, _MOST, 0)
         return int(text.split(b" ", 2)[1]) * _PAGE, len(text)
-
-    def transferred(self) -> tuple[int, int, int]:
-        """Bytes that this thread has read and written, and those it has read to know; zeros where nobody tells."""
-        file: _File | None = getattr(self._threads, "file", None)
-        if file is None:
-            file = self._threads.file = _File("/proc/thread-self/io")
-        if file.number is None:
-            return 0, 0, 0
-        text = os.pread(file.number, _MOST, 0)
-        written = text.find(_WRITTEN)
-        end = text.find(b"\n", written)
-        return int(text[len(_READ) : written - 1]), int(text[written + len(_WRITTEN) : end]), len(text)
 
 
 class _File:
@@ -82,6 +102,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_anew)
 
 
+class _Before(threading.local):
+    """What was measured last in a thread, and when: one visit's end is the next one's beginning."""
+
+    at = -1.0
+    figures = _Figures(0, 0, 0)
+
+
+_before = _Before()
+
+
+def _figures_now(now: float) -> _Figures:
+    """The figures; those from just before where they are as good."""
+    return _before.figures if now - _before.at < _AS_GOOD_SECONDS else _files.figures()
+
+
 class Meter:
     """Measures a visit: that of a thread from its making on, and of coroutines the steps that `driven` drives.
 
@@ -91,20 +126,15 @@ class Meter:
         measured: What was measured last.
     """
 
-    __slots__ = ("_began", "_cpu", "_is_thread", "_memory", "_read", "_written", "counts", "cpu_seconds", "measured")
+    __slots__ = ("_began", "_cpu", "_figures", "_is_thread", "counts", "cpu_seconds", "measured")
 
     def __init__(self, *, is_thread: bool) -> None:
         self._is_thread = is_thread
         self.cpu_seconds = 0.0
         self.counts: dict[str, float] = {}
         self.measured: Measured | None = None
-        self._began = time.perf_counter()
-        self._memory, _ = _files.memory()
-        self._read = self._written = 0
-        if is_thread:
-            # Reading the figures is reading as well.
-            self._read, self._written, own = _files.transferred()
-            self._read += own
+        self._began = now = time.perf_counter()
+        self._figures = _figures_now(now)
         self._cpu = time.thread_time() if is_thread else 0.0
 
     @property
@@ -114,15 +144,13 @@ class Meter:
 
     def measure(self) -> Measured:
         """What the visit took up to now."""
+        now, began = _files.figures(), self._figures
         cpu, read, written = self.cpu_seconds, 0, 0
         if self._is_thread:
             cpu += time.thread_time() - self._cpu
-            read, written, own = _files.transferred()
-            read, written = max(0, read - self._read), max(0, written - self._written)
-            self._read += own
-        memory, own = _files.memory()
-        self._read += own
-        self.measured = Measured(cpu, memory - self._memory, read, written, self.counts)
+            read, written = max(0, now.read - began.read), max(0, now.written - began.written)
+        _before.figures, _before.at = now, time.perf_counter()
+        self.measured = Measured(cpu, now.memory - began.memory, read, written, self.counts)
         return self.measured
 
     def driven(self, coroutine: Coroutine[Any, Any, Any]) -> _Driven:
