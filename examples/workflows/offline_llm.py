@@ -1,4 +1,4 @@
-"""A language model on this machine, for documents that ask one: OpenAI's API, with the rules of ../fake_llm.py behind it.
+"""A language model on this machine, for documents that ask one: OpenAI's API with the rules of ../fake_llm.py.
 
 Put it in front of a command. It tells the command by OPENAI_BASE_URL and OPENAI_API_KEY where to ask:
 
@@ -50,9 +50,8 @@ def main() -> int:
     server = ThreadingHTTPServer(("127.0.0.1", 0), ChatCompletions)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/v1"
-    command = subprocess.Popen(
-        sys.argv[1:], env=os.environ | {"OPENAI_BASE_URL": address, "OPENAI_API_KEY": "not needed"}
-    )
+    environ = os.environ | {"OPENAI_BASE_URL": address, "OPENAI_API_KEY": "not needed"}
+    command = subprocess.Popen(sys.argv[1:], env=environ)  # noqa: S603 - the user's own
     while True:
         try:
             return command.wait()
