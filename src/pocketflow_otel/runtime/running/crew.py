@@ -21,16 +21,22 @@ class Post:
 
     Args:
         frame: Of the thread that runs a frame: it takes no other frame's steps, which might keep it from its own.
+        in_loop: Of the event loop's thread: it takes only steps that go on there, and never waits.
     """
 
-    __slots__ = ("_bell", "frame", "is_waiting", "step")
+    __slots__ = ("_bell", "_frame", "_in_loop", "is_waiting", "step")
 
-    def __init__(self, frame: Frame | None = None) -> None:
-        self.frame = frame
+    def __init__(self, frame: Frame | None = None, *, in_loop: bool = False) -> None:
+        self._frame = frame
+        self._in_loop = in_loop
         self.step: Step | None = None
         self.is_waiting = False
         self._bell = threading.Lock()
         self._bell.acquire()
+
+    def takes(self, step: Step) -> bool:
+        """Whether the thread does such a step."""
+        return step.planned.is_async if self._in_loop else self._frame in (None, step.frame)
 
     def ring(self) -> None:
         """Wakes the thread."""
@@ -45,7 +51,7 @@ class Post:
 
 
 class Crew:
-    """The threads of a run. All methods but `work` are called with the lock held.
+    """The threads of a run. All methods but `work` and `go_on_in_loop` are called with the lock held.
 
     Args:
         parallel: How many nodes may run at once, those that hold nodes not counted.
@@ -63,6 +69,7 @@ class Crew:
         self._numbers = itertools.count()
         self._idle: list[Post] = []
         self._closed = False
+        self._in_loop = Post(in_loop=True)
 
     def offer(self, step: Step) -> None:
         """Puts a step among those that are ready."""
@@ -113,7 +120,7 @@ class Crew:
                 continue
             heapq.heappop(self._ready)
             step.frame.running.add(step)
-            if me is not None and mine is None and me.frame in (None, step.frame):
+            if me is not None and mine is None and me.takes(step):
                 mine = step
             else:
                 self._hand_over(step)
@@ -146,6 +153,15 @@ class Crew:
                 step = post.wait()
                 if step is None:
                     return
+
+    def go_on_in_loop(self) -> None:
+        """Begins what can be begun, as a step is over in the event loop's thread. The lock is not held."""
+        while True:
+            with self.lock:
+                step = self.assign(self._in_loop)
+            if step is None:
+                return
+            step.run()
 
     def close(self) -> None:
         """Sends all threads home that have nothing to do."""

@@ -56,6 +56,9 @@ class Loop:
             started: Is given the task, in the loop's thread, before it takes its first step.
         """
         loop = self.get()
+        if self.runs_here():
+            started(loop.create_task(coroutine, context=context))
+            return
         loop.call_soon_threadsafe(lambda: started(loop.create_task(coroutine, context=context)))
 
     def later(self, seconds: float, call: Callable[[], object]) -> Callable[[], None]:

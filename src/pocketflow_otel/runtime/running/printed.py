@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pocketflow_otel.capture.output import OutputListener, Printed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KEPT_BYTES: Final = 16 * 1024
 """How much of the beginning and of the end of what a node prints is kept, of each stream."""
@@ -21,20 +18,19 @@ class Prints:
     __slots__ = ("streams",)
 
     def __init__(self) -> None:
-        self.streams: dict[str, Printed] = {}
+        self.streams: dict[str, Printed] | None = None
 
     def add(self, stream: str, text: str) -> None:
         """Takes what was printed."""
-        printed = self.streams.get(stream)
-        if printed is None:
-            printed = self.streams.setdefault(stream, Printed(KEPT_BYTES))
-        printed.add(text)
+        if self.streams is None:
+            self.streams = {"stdout": Printed(KEPT_BYTES), "stderr": Printed(KEPT_BYTES)}
+        self.streams[stream].add(text)
 
     def text(self, stream: str) -> str:
         """The text; where it was too long, with a line that says how much is left out."""
-        printed = self.streams.get(stream)
-        if printed is None:
+        if self.streams is None:
             return ""
+        printed = self.streams[stream]
         cut = f"\n[{printed.dropped:,} characters left out]\n" if printed.dropped else ""
         return printed.head + cut + printed.tail
 
@@ -70,9 +66,3 @@ class _Listening:
 
 
 listening: Final = _Listening()
-
-
-def streams(prints: Prints) -> Iterator[tuple[str, str]]:
-    """Each stream that was printed to, and the text."""
-    for stream in prints.streams:
-        yield stream, prints.text(stream)

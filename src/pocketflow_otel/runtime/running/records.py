@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ EXIT_CODES: Final[Mapping[str, int]] = {
     "interrupted": 130,
 }
 """How ``pocketflow-otel run`` ends; 2 is for a document or command line that makes no sense, 143 for SIGTERM."""
+
+
+_NO_COUNTS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class NodeRecord:
     reason: str = ""
     output: Any = None
     content_type: str = ""
-    counts: dict[str, float] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=lambda: _NO_COUNTS)
     stdout: str = ""
     stderr: str = ""
     cause: NodeRecord | None = field(default=None, repr=False, compare=False)

@@ -8,6 +8,7 @@ import copy
 import inspect
 import threading
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
@@ -32,12 +33,13 @@ from pocketflow_otel.runtime.values.envelope import Envelope, content_type, copi
 from pocketflow_otel.visiting import VISITING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from pocketflow_otel.runtime.planning import PlannedNode
     from pocketflow_otel.runtime.running.frames import Frame, Undo
     from pocketflow_otel.visiting import Measured
 
+_NO_META: Final[Mapping[str, Any]] = MappingProxyType({})
 _NEVER_AGAIN: Final = (BudgetExceeded, LimitReached, Interrupted, Cancelled, Waiting)
 """What no further try would change."""
 
@@ -214,9 +216,7 @@ class Step:
             self._failed(error)
         else:
             self._succeeded()
-        crew = self.frame.run.crew
-        with crew.lock:
-            crew.assign()
+        self.frame.run.crew.go_on_in_loop()
 
     async def _repeat_async(self) -> None:
         if isinstance(self.planned.type, FunctionType):
@@ -242,7 +242,8 @@ class Step:
         node = self.instance = copy.copy(self.frame.run.instance_of(self))
         if not isinstance(self.planned.type, ClassType):
             node.step = self
-        node.set_params(dict(self.frame.variables))
+        if self.frame.variables:
+            node.set_params(dict(self.frame.variables))
         return node
 
     def _new_view(self) -> View:
@@ -308,7 +309,7 @@ class Step:
         """Takes what the node gave: an output for others, a key of the store, an action."""
         output = result if isinstance(result, Output) else Output(result)
         body = copied(output.body)
-        envelope = self._keep(body, dict(output.meta))
+        envelope = self._keep(body, output.meta)
         planned, frame = self.planned, self.frame
         if self.role != "undo":
             name = planned.name
@@ -332,9 +333,10 @@ class Step:
             raise TypeError(f"the action is a text, not {action!r:.100}")
         return action or None
 
-    def _keep(self, body: Any, meta: dict[str, Any] | None = None) -> Envelope:
+    def _keep(self, body: Any, meta: Mapping[str, Any] = _NO_META) -> Envelope:
         frame, name = self.frame, self.planned.name
-        envelope = Envelope(self.key, self.planned.path, content_type(body), body, meta or {}, time.time())
+        meta = MappingProxyType(dict(meta)) if meta else _NO_META
+        envelope = Envelope(self.key, self.planned.path, content_type(body), body, meta, time.time())
         self.output = envelope
         if self.role != "undo":
             frame.outputs[name] = envelope
@@ -343,6 +345,8 @@ class Step:
     @property
     def key(self) -> str:
         """The same for every try of the visit, and for no other."""
+        if not self.frame.at and self.role == "node":
+            return f"{self.frame.run.id}/{self.planned.path}/{self.number}"
         items = "".join(f"[{index}]" for index in self.frame.at)
         role = f"/{self.role}" if self.role != "node" else ""
         return f"{self.frame.run.id}/{self.planned.path}{items}/{self.number}{role}"
@@ -510,7 +514,8 @@ class Step:
             record.seconds = self._meter.seconds
             record.cpu_seconds, record.memory_bytes = took.cpu_seconds, took.memory_bytes
             record.read_bytes, record.written_bytes = took.read_bytes, took.written_bytes
-            record.counts = dict(took.counts)
+            if took.counts:
+                record.counts = dict(took.counts)
         if self._prints is not None and self._prints.streams:
             record.stdout = self.frame.run.secrets.shown(self._prints.text("stdout"))
             record.stderr = self.frame.run.secrets.shown(self._prints.text("stderr"))
