@@ -352,7 +352,7 @@ class Frame:
             self.undoable = [
                 entry
                 for entry in self.undoable
-                if entry is not step.undoable_inside and not (isinstance(entry, Undo) and entry.step is step)
+                if not (isinstance(entry, Undo) and entry.step is step)
             ]
         step.fail_late(error)
         self._step_failed(step)

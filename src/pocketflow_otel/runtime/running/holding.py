@@ -54,7 +54,11 @@ def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
     finally:
         if forget is not None:
             forget()
-    return step.publish(shared, output)
+    try:
+        return step.publish(shared, output)
+    except Exception as error:
+        step.frame.take_back_inside(step, error)
+        raise
 
 
 def _stop_inside(step: Step, error: BaseException) -> None:

@@ -309,7 +309,14 @@ class Step:
         """Takes what the node gave: an output for others, a key of the store, an action."""
         output = result if isinstance(result, Output) else Output(result)
         body = copied(output.body)
-        envelope = self._keep(body, output.meta)
+        self._hand_on(shared, body, output.meta)
+        self.action = output.action
+        if self.planned.action is not None:
+            self.action = self._templated_action(body)
+        return self.action
+
+    def _hand_on(self, shared: dict[Any, Any], body: Any, meta: Mapping[str, Any]) -> None:
+        envelope = self._keep(body, meta)
         planned, frame = self.planned, self.frame
         if self.role != "undo":
             name = planned.name
@@ -319,10 +326,6 @@ class Step:
             shared[name] = copied(body) if frame.run.has_classes else body
             if isinstance(planned.type, FunctionType) and planned.type.writes_store and isinstance(body, dict):
                 shared.update(body)
-        self.action = output.action
-        if planned.action is not None:
-            self.action = self._templated_action(body)
-        return self.action
 
     def _templated_action(self, body: Any) -> str | None:
         planned = self.planned
@@ -482,7 +485,7 @@ class Step:
         elif isinstance(error, Interrupted | Cancelled | asyncio.CancelledError) and self._is_to_end:
             self._over("cancelled")
         elif self.planned.continues and not self._is_to_end and isinstance(error, Exception):
-            self.publish(self.frame.store, self.planned.node.fallback)
+            self._hand_on(self.frame.store, copied(self.planned.node.fallback), {})
             self.action = None
             self._over("degraded")
         else:
