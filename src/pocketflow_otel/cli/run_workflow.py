@@ -1,0 +1,300 @@
+"""``run FLOW.yaml``: a workflow document, run and traced as a program is."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from pocketflow_otel.cli import tracing as options
+from pocketflow_otel.cli.choices import one_of
+from pocketflow_otel.cli.documents import is_document
+from pocketflow_otel.cli.launch import launch, untraceable
+from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
+from pocketflow_otel.cli.tracing import Tracing, check_budget, exporter_names
+from pocketflow_otel.export import places
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pocketflow_otel.runtime.documents.loaded import Loaded
+
+_INVALID: Final = 2
+_INTERRUPTED: Final = 130
+_FLOW: Final = f"{__name__}.flow"
+_EXIT_CODES: Final = (
+    "Exit codes: 0 when the run has succeeded; 1 when it has failed, or its result can't be written; 2 when nothing was "
+    "run, for the document, an input or the command line makes no sense; 3 when it has succeeded but a node was replaced "
+    "by its fallback or handler; 4 when a limit was reached; 5 when it waits for a decision; 130 and 143 when it was "
+    "interrupted, by Ctrl-C and by SIGTERM."
+)
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _DocumentCommand(TyperCommand):
+    """Tells in its help what the document itself is given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[_FLOW] = next(filter(is_document, args), None)
+        return super().parse_args(ctx, args)
+
+    def get_help(self, ctx: Any) -> str:
+        from pocketflow_otel.cli.workflow_help import inputs_help
+
+        told = super().get_help(ctx)
+        flow = ctx.meta.get(_FLOW)
+        return told if flow is None else f"{told}\n{inputs_help(flow)}"
+
+
+@cache
+def command() -> TyperCommand:
+    """The command; a part of ``run``, which hands arguments on to it."""
+    app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app.command(name="run", cls=_DocumentCommand, epilog=_EXIT_CODES)(run_workflow)
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperCommand)  # noqa: S101 - for the type checker: it is the only command
+    return made
+
+
+def options_by_arity() -> tuple[frozenset[str], frozenset[str]]:
+    """The options that stand alone, and those that take a value."""
+    alone, with_value = {"-h", "--help"}, set()
+    for param in command().params:
+        if param.param_type_name == "option":
+            (alone if getattr(param, "is_flag", False) else with_value).update(param.opts, param.secondary_opts)
+    return frozenset(alone), frozenset(with_value)
+
+
+def run_workflow(
+    flow: Annotated[Path, typer.Argument(metavar="FLOW.yaml", help="A workflow document, YAML or JSON.")],
+    *,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=VALUE", help="An input. Repeatable. Lists and mappings as JSON."),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Inputs as JSON or YAML, - for standard input; --input goes before."),
+    ] = None,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            parser=one_of(Format),
+            metavar="FORMAT",
+            help="text: the outputs, for people. json: all that came of the run.",
+        ),
+    ] = Format.TEXT,
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the result goes; a file is written as a whole or not at all.")
+    ] = STANDARD_OUTPUT,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIRECTORY", help="The run's folder: result, events, artifacts. By default a new one."),
+    ] = None,
+    no_run_dir: Annotated[bool, typer.Option("--no-run-dir", help="Keep no folder of the run.")] = False,
+    approve: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE=CHOICE", help="What was decided for a node of type approve. Repeatable."),
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Wait for nobody's decision: end with code 5.")] = False,
+    allow_shell: Annotated[bool, typer.Option("--allow-shell", help="Let nodes run commands.")] = False,
+    parallel: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="COUNT", help="Nodes at once, at most.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
+    trace: options.Trace = True,
+    trace_only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Trace only flows and nodes of such names. Repeatable."),
+    ] = None,
+    content: options.Content = None,
+    quiet: options.Quiet = False,
+    verbosity: options.VerbosityOption = None,
+    exporter: options.Exporters = None,
+    trace_dir: options.TraceDir = None,
+    budget_usd: options.BudgetUsd = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_visits: options.BudgetVisits = None,
+    budget_seconds: options.BudgetSeconds = None,
+    price_file: options.PriceFile = None,
+) -> None:
+    """Run a workflow document and trace it. Results go to standard output, all else to standard error."""
+    budget = {"usd": budget_usd, "tokens": budget_tokens, "visits": budget_visits, "seconds": budget_seconds}
+    check_budget(budget, trace=trace)
+    if run_dir is not None and no_run_dir:
+        raise typer.BadParameter("either a folder or none", param_hint="--run-dir, --no-run-dir")
+    _check_output(output)
+    _check_folder(run_dir)
+    texts, decisions = _pairs(inputs, "--input"), _pairs(approve, "--approve")
+    try:
+        document = _loaded(flow, allow_shell=allow_shell)
+        _check_decisions(decisions, document)
+        values = _inputs(document, texts, input_file)
+        if dry_run:
+            _show_plan(document, values, format_, output, allow_shell=allow_shell, parallel=parallel)
+            return
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    tracing = None
+    if trace:
+        tracing = Tracing(
+            exporters=exporter_names(exporter, quiet=quiet),
+            content=content,
+            quiet=quiet,
+            verbosity=verbosity,
+            trace_dir=trace_dir,
+            budget=budget,
+            price_file=price_file,
+            only=trace_only or (),
+            service_name=document.document.workflow,
+        )
+    from uuid import uuid4
+
+    run_id = uuid4().hex
+    folder = None if no_run_dir else run_dir or places.state_dir() / "runs" / run_id
+    order = {
+        "flow": str(flow),
+        "run_id": run_id,
+        "inputs": values,
+        "format": format_.value,
+        "output": str(output),
+        "folder": None if folder is None else str(folder.absolute()),
+        "decisions": decisions,
+        "may_ask": not no_wait,
+        "allow_shell": allow_shell,
+        "parallel": parallel,
+        "quiet": quiet,
+    }
+    _launch(order, tracing)
+
+
+def _launch(order: Mapping[str, Any], tracing: Tracing | None) -> NoReturn:
+    from pocketflow_otel.runtime.interrupts import Interrupts
+    from pocketflow_otel.runtime.program import Order
+
+    notice = ""
+    if tracing is not None:
+        obstacle = untraceable()
+        notice = f"not traced: {obstacle}" if obstacle else "" if tracing.quiet else tracing.sentence()
+        tracing = None if obstacle else tracing
+    told = tracing is not None and tracing.on_console
+    try:
+        program = Order(**order, told=told, notice=notice).command()
+    except OSError as error:
+        say(f"pocketflow-otel: the run can't be prepared: {error.strerror or error}")
+        raise typer.Exit(_INVALID) from None
+    Interrupts.hold_back()
+    launch(program, None if tracing is None else tracing.arguments())
+
+
+def _pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"expected NAME=VALUE, not {text!r}", param_hint=option)
+        if name in pairs:
+            raise typer.BadParameter(f"{name!r} is given twice", param_hint=option)
+        pairs[name] = value
+    return pairs
+
+
+def _check_output(output: Path) -> None:
+    if output == STANDARD_OUTPUT:
+        return
+    if output.is_dir():
+        raise typer.BadParameter(f"{output} is a folder", param_hint="--output")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
+
+
+def _check_folder(run_dir: Path | None) -> None:
+    if run_dir is not None and (run_dir / "result.json").exists():
+        raise typer.BadParameter(f"{run_dir} holds the result of another run", param_hint="--run-dir")
+
+
+def _loaded(flow: Path, *, allow_shell: bool) -> Loaded:
+    """The document, as far as it can be judged without its node types; of a broken one all faults are told."""
+    from pocketflow_otel.runtime.documents.loading import load_in_part
+
+    loaded, faults = load_in_part(flow)
+    if loaded is not None and not faults:
+        return loaded
+    from pocketflow_otel.runtime.documents.checks import faults_of
+    from pocketflow_otel.runtime.registry.registry import Registry
+
+    _refuse(map(str, faults_of(flow, Registry(), allow_shell=allow_shell)))
+
+
+def _inputs(document: Loaded, texts: Mapping[str, str], file: Path | None) -> dict[str, Any]:
+    from pocketflow_otel.runtime.errors import InvalidInputs
+    from pocketflow_otel.runtime.inputs import read_file, read_inputs, read_mapping, read_standard_input
+
+    try:
+        given: Mapping[str, Any] = {}
+        if file == STANDARD_OUTPUT:
+            stream = None if sys.stdin is None else sys.stdin.buffer
+            given = read_mapping(read_standard_input(stream), "standard input")
+        elif file is not None:
+            given = read_file(file)
+        return read_inputs(document.document.inputs, given, texts)
+    except InvalidInputs as error:
+        _refuse(f"pocketflow-otel: {problem}" for problem in error.problems)
+
+
+def _check_decisions(decisions: Mapping[str, str], document: Loaded) -> None:
+    from pocketflow_otel.runtime.approvals import misplaced
+
+    problem = misplaced(decisions, document)
+    if problem is not None:
+        raise typer.BadParameter(problem, param_hint="--approve")
+
+
+def _show_plan(
+    document: Loaded,
+    inputs: Mapping[str, Any],
+    format_: Format,
+    output: Path,
+    *,
+    allow_shell: bool,
+    parallel: int | None,
+) -> None:
+    from pocketflow_otel.runtime.documents.faults import InvalidDocument
+    from pocketflow_otel.runtime.outline import as_text, outline
+    from pocketflow_otel.runtime.planning import prepare
+
+    try:
+        plan = prepare(document, inputs, allow_shell=allow_shell, parallel=parallel)
+    except InvalidDocument as error:
+        _refuse(map(str, error.faults))
+    told = outline(plan)
+    if format_ is Format.JSON:
+        from json import dumps
+
+        content = dumps(told, indent=2, ensure_ascii=False, default=str) + "\n"
+    else:
+        content = as_text(told)
+    try:
+        write(content, output)
+    except OSError as error:
+        where = "standard output" if output == STANDARD_OUTPUT else output
+        say(f"pocketflow-otel: cannot write to {where}: {error.strerror or error}")
+        raise typer.Exit(1) from None
+
+
+def _refuse(sentences: Any) -> NoReturn:
+    for sentence in sentences:
+        say(sentence)
+    raise typer.Exit(_INVALID)

@@ -1,0 +1,91 @@
+"""What Ctrl-C and signals to end do to a process that runs a workflow: the first ends the run, the second the process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.running.records import Result
+    from pocketflow_otel.runtime.running.run import Run
+
+SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Interrupts:
+    """Handles the signals that end a process, from now on, in the main thread. One that is ignored stays ignored.
+
+    Until a run begins, a signal is a `KeyboardInterrupt`.
+
+    Attributes:
+        first: The first signal that came, if any did.
+    """
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self._runs = False
+        # Its `put` may be called by a signal's handler wherever the main thread is.
+        self._news: SimpleQueue[Result | BaseException | None] = SimpleQueue()
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    @staticmethod
+    def hold_back() -> None:
+        """Lets signals wait until `Interrupts` are there, also in the program that this process becomes."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    @property
+    def exit_code(self) -> int:
+        """How a process ends that a signal has ended."""
+        return 128 + (self.first or signal.SIGINT)
+
+    def result(self, run: Run) -> Result:
+        """Begins a run and waits for its end; interrupts it where a signal comes.
+
+        Raises:
+            OSError: The run's folder can't be made.
+        """
+        self._runs = True
+        run.start()
+        threading.Thread(target=self._watch, args=(run,), name="pocketflow-result", daemon=True).start()
+        while True:
+            news = self._news.get()
+            if news is None:
+                run.interrupt()
+            elif isinstance(news, BaseException):
+                raise news
+            else:
+                return news
+
+    def _watch(self, run: Run) -> None:
+        try:
+            self._news.put(run.result())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            self._news.put(error)
+
+    def _handle(self, number: int, _: object) -> None:
+        if self.first is not None:
+            self._kill()
+        self.first = number
+        if not self._runs:
+            raise KeyboardInterrupt
+        self._news.put(None)
+
+    def _kill(self) -> None:
+        _end_children()
+        os._exit(self.exit_code)
+
+
+def _end_children() -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
