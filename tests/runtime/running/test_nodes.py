@@ -8,11 +8,19 @@ from runtime.running.running import call, python, ran, statuses
 from runtime.running.things import Gate, Large
 
 
+def let_through() -> None:
+    """Opens the gate, and waits for those that were given up before it."""
+    Gate.opened.set()
+    for thread in threading.enumerate():
+        if thread.name == "pocketflow-try":
+            thread.join(10)
+
+
 @pytest.fixture(autouse=True)
 def gate():
     Gate.close()
     yield
-    Gate.opened.set()
+    let_through()
 
 
 def test_a_node_that_fails_is_tried_again_and_all_it_printed_is_kept():
@@ -78,11 +86,8 @@ def test_a_coroutine_that_takes_too_long_is_cancelled():
 
 def test_a_class_that_takes_too_long_writes_nothing_any_more():
     result = ran({"a": {"type": "runtime.running.things:Slow", "timeout": 0.05}})
-    Gate.opened.set()
+    let_through()
     assert result.status == "failed"
-    for thread in threading.enumerate():
-        if thread.name == "pocketflow-try":
-            thread.join(10)
     assert "too" not in result.store
 
 
