@@ -120,6 +120,17 @@ class SeenSecrets:
         spans = self.find(text)
         return replaced(text, spans) if spans else text
 
+    def unfinished(self, text: str) -> int:
+        """Where a secret may begin of which the end of the text holds only a part; the text's length if none does."""
+        begins = len(text)
+        for secret in self._secrets:
+            for spelling in (*secret.spellings, *secret.base64):
+                place = text.find(spelling[0], max(0, len(text) - len(spelling) + 1), begins)
+                while place >= 0 and not spelling.startswith(text[place:]):
+                    place = text.find(spelling[0], place + 1, begins)
+                begins = begins if place < 0 else place
+        return begins
+
     def cut_at_end(self, text: str, known: int) -> int:
         """Where a secret begins that the end of the text cuts in two after more than `known` characters."""
         places = (

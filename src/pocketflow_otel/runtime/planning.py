@@ -22,6 +22,7 @@ from pocketflow_otel.runtime.expressions.config import ConfigTemplate, parse_con
 from pocketflow_otel.runtime.expressions.references import Template, parse
 from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, HolderType
 from pocketflow_otel.runtime.registry.registry import Registry
+from pocketflow_otel.runtime.values.envelope import copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -198,7 +199,7 @@ class Plan:
     """
 
     document: PlannedDocument
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     allow_shell: bool
     parallel: int
@@ -261,6 +262,11 @@ def complete_inputs(declared: Mapping[str, Input], given: Mapping[str, Any]) -> 
             values[name] = about.default
             continue
         values[name] = given[name]
+        try:
+            copied(given[name])
+        except ValueError as error:
+            problems.append(f"input {name!r}: {error}")
+            continue
         if misfit := misfit_of(about, given[name]):
             problems.append(f"input {name!r}: {misfit}")
     if problems:

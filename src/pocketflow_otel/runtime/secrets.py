@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel.capture import told
 from pocketflow_otel.capture.redaction import MASK, Redactor
 from pocketflow_otel.capture.seen import SeenSecrets
+from pocketflow_otel.capture.windows import masked_head, masked_tail
 from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.expressions.errors import MissingValue
 from pocketflow_otel.runtime.expressions.paths import Namespace
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # Whole numbers of fewer digits are remembered as no secret.
 _LEAST_SECRET_NUMBER: Final = 100_000
 _MOST_BITS: Final = 256
+# So much of the beginning of a secret is not shown alone.
+_TELLING: Final = 8
 
 
 class Secrets:
@@ -36,6 +39,16 @@ class Secrets:
         found = SeenSecrets()
         self._redactor.learn(text, found)
         self._take(found)
+
+    def add_all(self, value: Any) -> None:
+        """Takes all texts and numbers in a structure for secrets."""
+        if isinstance(value, dict):
+            value = [*value, *value.values()]
+        if isinstance(value, list | tuple | set | frozenset):
+            for item in value:
+                self.add_all(item)
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            self.add(str(value))
 
     def note(self, name: str, text: str) -> None:
         """Adds a text that stands under a secret's name; of another text, what looks like a secret."""
@@ -58,6 +71,18 @@ class Secrets:
         """The text with a mask in place of every secret, and of all that looks like one."""
         return self._redactor.text(text, self._seen) if text else text
 
+    def shown_head(self, text: str) -> str:
+        """As `shown`, of a text whose end was cut off; `windows.MARGIN` characters more of its end are taken away."""
+        return masked_head(text, self._redactor, self._seen)
+
+    def shown_tail(self, text: str) -> str:
+        """As `shown_head`, of a text whose beginning was cut off."""
+        return masked_tail(text, self._redactor, self._seen)
+
+    def stream(self) -> MaskedStream:
+        """Masks a text that comes in pieces."""
+        return MaskedStream(self._seen)
+
     def masked(self, value: Any) -> Any:
         """A structure of dicts, lists and tuples with a mask in place of every secret, in keys too."""
         return self._masked(value) if self._seen.known else value
@@ -79,6 +104,38 @@ class Secrets:
         if found.known:
             self._seen.adopt(found)
             told.tell(found)
+
+
+class MaskedStream:
+    """Masks a text that comes in pieces. What may be the beginning of a secret is kept back until more is known.
+
+    Args:
+        seen: The secrets; more may come.
+    """
+
+    __slots__ = ("_kept", "_seen")
+
+    def __init__(self, seen: SeenSecrets) -> None:
+        self._seen = seen
+        self._kept = ""
+
+    def piece(self, text: str) -> str:
+        """What can be shown once this piece is there; often the piece itself."""
+        if not self._seen.known:
+            return text
+        text = self._kept + text
+        end = self._seen.unfinished(text)
+        for begins, ends in self._seen.find(text):
+            # Masked as a whole: nothing of it is the beginning of another.
+            if begins < end < ends:
+                end = ends
+        self._kept = text[end:]
+        return self._seen.mask(text[:end])
+
+    def rest(self) -> str:
+        """What was kept back, once no more comes: a mask where that is enough to tell a secret by."""
+        kept, self._kept = self._kept, ""
+        return kept if len(kept) < _TELLING else MASK
 
 
 class Environment(Namespace):

@@ -116,7 +116,7 @@ def _function_type(thing: Callable[..., Any], signature: inspect.Signature, name
 def _no_node(value: Any, name: str) -> Any:
     from pocketflow import BaseNode
 
-    if isinstance(value, BaseNode):
+    if issubclass(type(value), BaseNode):
         kind = type(value).__name__
         raise TypeError(f"{name} returned a PocketFlow node; annotate what it returns (-> {kind}), and the node is run")
     return value

@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pocketflow_otel.runtime.running.steps import Step
+    from pocketflow_otel.runtime.secrets import MaskedStream
 
 
 class NodeContext:
     """The `Context` of one try of a visit."""
 
-    __slots__ = ("_step", "attempt")
+    __slots__ = ("_chunks", "_step", "attempt")
 
     def __init__(self, step: Step) -> None:
         self._step = step
+        self._chunks: MaskedStream | None = None
         self.attempt = step.attempt
 
     @property
@@ -101,11 +103,23 @@ class NodeContext:
 
     def progress(self, done: int, total: int | None = None, unit: str = "items") -> None:
         """Tells how far the node has come."""
-        self._step.frame.run.tell("node.progress", self._step, lambda: {"done": done, "total": total, "unit": unit})
+        told = {"done": done, "total": total, "unit": self.mask(unit)}
+        self._step.frame.run.tell("node.progress", self._step, lambda: told)
 
     def chunk(self, text: str) -> None:
         """Tells a piece of an output that is still being made."""
-        self._step.frame.run.tell("node.chunk", self._step, lambda: {"text": self.mask(text)})
+        if self._chunks is None:
+            self._chunks = self._step.frame.run.secrets.stream()
+        self._tell_chunk(self._chunks.piece(text))
+
+    def tell_rest(self) -> None:
+        """Tells what was kept back of the pieces, as no more come."""
+        if self._chunks is not None:
+            self._tell_chunk(self._chunks.rest())
+
+    def _tell_chunk(self, text: str) -> None:
+        if text:
+            self._step.frame.run.tell("node.chunk", self._step, lambda: {"text": text})
 
     def mask(self, text: str) -> str:
         """The text without the run's secrets."""

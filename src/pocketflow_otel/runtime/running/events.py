@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pocketflow_otel import log
+from pocketflow_otel.runtime.running.showing import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,13 +68,17 @@ class Events:
     """Hands events on, one after the other. A listener that fails is left out from then on, and the run goes on.
 
     Args:
-        listeners: Are told of each event, in the thread in which it happens.
+        listeners: Are told of each event, in a thread of the run's.
+        mask: Masks what is told of a listener that fails.
     """
 
-    def __init__(self, listeners: list[Callable[[Event], object]]) -> None:
+    def __init__(self, listeners: list[Callable[[Event], object]], mask: Callable[[str], str]) -> None:
         self._listeners = list(listeners)
-        # A listener may make something happen itself.
+        self._mask = mask
+        self._untold: deque[Event] = deque()
+        # A listener may make something happen itself, which is told after what it is told of.
         self._lock = threading.RLock()
+        self._is_telling = False
         self.problems: list[str] = []
 
     def add(self, listener: Callable[[Event], object]) -> None:
@@ -85,17 +91,50 @@ class Events:
         """Whether anybody listens."""
         return bool(self._listeners)
 
-    def tell(self, event: Event) -> None:
-        """Tells of an event."""
-        with self._lock:
-            for listener in list(self._listeners):
-                try:
-                    listener(event)
-                except Exception as error:  # noqa: BLE001 - the user's code, or a full disk
-                    self._listeners.remove(listener)
-                    problem = f"events are not told any more to {_named(listener)}: {type(error).__name__}: {error}"
-                    self.problems.append(problem)
-                    log.warn("%s", problem)
+    def note(self, event: Event) -> None:
+        """Keeps an event until others are told: for those who hold a lock that a listener may wait for."""
+        self._untold.append(event)
+
+    def tell(self, event: Event | None = None, seconds: float = -1) -> None:
+        """Tells of an event, after those that were noted before.
+
+        Args:
+            event: The event; None to tell only what was noted.
+            seconds: How long to wait for listeners that are busy with another event; no limit where it is negative.
+        """
+        if event is not None:
+            self._untold.append(event)
+        if not self._untold:
+            return
+        if not self._lock.acquire(timeout=seconds):
+            self.problems.append("events are not told any more: whoever listens is still busy with an earlier one")
+            return
+        try:
+            self._tell_all()
+        finally:
+            self._lock.release()
+
+    def _tell_all(self) -> None:
+        if self._is_telling:
+            return
+        self._is_telling = True
+        try:
+            while self._untold:
+                event = self._untold.popleft()
+                for listener in list(self._listeners):
+                    self._tell_one(listener, event)
+        finally:
+            self._is_telling = False
+
+    def _tell_one(self, listener: Callable[[Event], object], event: Event) -> None:
+        try:
+            listener(event)
+        except BaseException as error:  # noqa: BLE001 - the user's code, or a full disk: it must end no thread of the run
+            self._listeners.remove(listener)
+            reason = self._mask(f"{type(error).__name__}: {said(error)}")
+            problem = f"events are not told any more to {_named(listener)}: {reason}"
+            self.problems.append(problem)
+            log.warn("%s", problem)
 
 
 def _named(listener: object) -> str:

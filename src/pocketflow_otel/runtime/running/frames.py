@@ -16,7 +16,7 @@ from pocketflow_otel.runtime.expressions.paths import Namespace
 from pocketflow_otel.runtime.registry.node_types import Waiting
 from pocketflow_otel.runtime.running.crew import Post
 from pocketflow_otel.runtime.running.records import ErrorInfo
-from pocketflow_otel.runtime.running.showing import qualified
+from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.running.steps import Step
 
 if TYPE_CHECKING:
@@ -349,11 +349,7 @@ class Frame:
         )
         if step.status != "skipped":
             self.outputs.pop(name, None)
-            self.undoable = [
-                entry
-                for entry in self.undoable
-                if not (isinstance(entry, Undo) and entry.step is step)
-            ]
+            self.undoable = [entry for entry in self.undoable if not (isinstance(entry, Undo) and entry.step is step)]
         step.fail_late(error)
         self._step_failed(step)
 
@@ -434,7 +430,7 @@ class Frame:
             self._undo_all(entries, step.inner_failure or self.run.failure or self._told(error))
 
     def _told(self, error: BaseException) -> ErrorInfo:
-        return ErrorInfo(self.prefix.rstrip("."), qualified(error), self.run.secrets.shown(str(error)))
+        return ErrorInfo(self.prefix.rstrip("."), qualified(error), self.run.secrets.shown(said(error)))
 
     def _undo_all(self, entries: list[Any], failure: ErrorInfo | None) -> None:
         # A budget that is used up would keep the undo nodes from running.

@@ -115,9 +115,10 @@ def _items(step: Step, body: PlannedBody) -> list[Any]:
     if body.over is None:
         raise AssertionError(step.planned.path)
     items = body.over.resolve(step.lookup)
-    if isinstance(items, Table):
-        return items.json_rows()
-    if not isinstance(items, list | tuple):
+    if issubclass(type(items), Table):
+        rows: list[Any] = items.json_rows()
+        return rows
+    if not issubclass(type(items), list | tuple):
         raise TypeError(f"{step.planned.path}: over is a list, not {type(items).__name__}")
     return list(copied(items))
 

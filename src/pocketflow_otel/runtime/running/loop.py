@@ -25,6 +25,7 @@ class Loop:
         self._loop = loop
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._ends = False
 
     @property
     def is_used(self) -> bool:
@@ -81,6 +82,7 @@ class Loop:
         """Ends a loop of its own; tasks that are left in it are cancelled, and waited for so long."""
         if self._loop is None or not self._is_own or self._thread is None:
             return
+        self._ends = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(max(seconds, _LEAST_WAIT))
 
@@ -90,7 +92,9 @@ class Loop:
             return
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while not self._ends:
+                # A node may have stopped it; others need it still.
+                loop.run_forever()
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.capture.output import OutputListener, Printed
+from pocketflow_otel.capture.windows import MARGIN
+
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.secrets import Secrets
 
 KEPT_BYTES: Final = 16 * 1024
 """How much of the beginning and of the end of what a node prints is kept, of each stream."""
+
+# A node's threads may begin to print at once.
+_beginning = threading.Lock()
 
 
 class Prints:
@@ -23,16 +30,19 @@ class Prints:
     def add(self, stream: str, text: str) -> None:
         """Takes what was printed."""
         if self.streams is None:
-            self.streams = {"stdout": Printed(KEPT_BYTES), "stderr": Printed(KEPT_BYTES)}
+            with _beginning:
+                self.streams = self.streams or {"stdout": Printed(KEPT_BYTES), "stderr": Printed(KEPT_BYTES)}
         self.streams[stream].add(text)
 
-    def text(self, stream: str) -> str:
-        """The text; where it was too long, with a line that says how much is left out."""
+    def text(self, stream: str, secrets: Secrets) -> str:
+        """The text without secrets; where it was too long, with a line that says how much is left out."""
         if self.streams is None:
             return ""
         printed = self.streams[stream]
-        cut = f"\n[{printed.dropped:,} characters left out]\n" if printed.dropped else ""
-        return printed.head + cut + printed.tail
+        if not printed.dropped:
+            return secrets.shown(printed.head + printed.tail)
+        head, tail = secrets.shown_head(printed.head), secrets.shown_tail(printed.tail)
+        return f"{head}\n[{printed.dropped + 2 * MARGIN:,} characters left out]\n{tail}"
 
 
 PRINTING: Final[ContextVar[Prints | None]] = ContextVar("pocketflow-printing", default=None)

@@ -29,7 +29,7 @@ from pocketflow_otel.runtime.running.loop import Loop
 from pocketflow_otel.runtime.running.printed import listening
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, Result, RunStatus, Summary
 from pocketflow_otel.runtime.running.result import as_json
-from pocketflow_otel.runtime.running.showing import qualified
+from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.secrets import Environment, Secrets
 from pocketflow_otel.runtime.values.envelope import copied
 
@@ -102,7 +102,7 @@ class Run:
         limits = plan.document.loaded.document.limits
         self._budget = Budget(Limits(usd=limits.usd, tokens=limits.tokens))
         self._listeners = [each for each in (on_event, self.folder.note if directory else None) if each is not None]
-        self._events = Events(self._listeners)
+        self._events = Events(self._listeners, self.secrets.shown)
         self._prototypes: dict[str, Any] = {}
         self._instances: dict[str, Any] = {}
         self._homes: list[Home] = []
@@ -125,9 +125,6 @@ class Run:
         started = dt.datetime.fromtimestamp(self._started_at, dt.UTC).isoformat()
         self._about = {"id": self.id, "workflow": plan.document.name, "started": started}
         inputs = copied(dict(plan.inputs))
-        for name, about in plan.document.loaded.document.inputs.items():
-            if about.secret and inputs.get(name) is not None:
-                self.secrets.add(str(inputs[name]))
         root = Frame(self, plan.document.scope, self.home(plan.document, inputs, None))
         root.store.update(copied(inputs))
         root.store["_run"] = dict(self._about)
@@ -136,6 +133,9 @@ class Run:
     def home(self, document: PlannedDocument, inputs: dict[str, Any], around: Home | None) -> Home:
         """What the frames of one of its documents share."""
         loaded = document.loaded
+        for name, declared in loaded.document.inputs.items():
+            if declared.secret:
+                self.secrets.add_all(inputs.get(name))
         about = {**self._about, "workflow": document.name}
         connections = Connections(
             loaded.document.connections, Families(), self.environment, self.secrets, inputs=inputs, base=loaded.base
@@ -217,6 +217,10 @@ class Run:
         threading.Thread(target=self.result, name="pocketflow-result", daemon=True).start()
 
     def _wait(self) -> None:
+        if self.loop.runs_here() and not self._is_to_be_left:
+            raise RunError(
+                "the run needs this event loop, which stands still as long as this waits: await wait_async()"
+            )
         while not self._is_to_be_left:
             self._is_over.wait(_LOOK_EVERY * 5)
 
@@ -252,7 +256,7 @@ class Run:
         except BaseException as error:  # noqa: BLE001 - it is told in the result
             self._ended_error = error
             if self.failure is None:
-                self.failure = self._root.failure or ErrorInfo("", qualified(error), self.secrets.shown(str(error)))
+                self.failure = self._root.failure or ErrorInfo("", qualified(error), self.secrets.shown(said(error)))
         finally:
             listening.end()
             with self.crew.lock:
@@ -269,7 +273,7 @@ class Run:
         try:
             self._outputs = document.outputs.resolve(root.lookup)
         except Exception as error:
-            self.failure = ErrorInfo("", qualified(error), self.secrets.shown(f"outputs: {error}"))
+            self.failure = ErrorInfo("", qualified(error), self.secrets.shown(f"outputs: {said(error)}"))
             root.take_back(error)
             raise
 
@@ -284,7 +288,7 @@ class Run:
         with self.crew.lock:
             if error is None or self._root.stopped is not None:
                 return
-            self.failure = failure or ErrorInfo("", qualified(error), self.secrets.shown(str(error)))
+            self.failure = failure or ErrorInfo("", qualified(error), self.secrets.shown(said(error)))
             if isinstance(error, Interrupted | LimitReached):
                 self._stopped_at = time.monotonic()
             self._root.stop(error)
@@ -330,7 +334,8 @@ class Run:
         record = NodeRecord(planned.path, 0, "skipped", at=frame.at, started=time.time(), reason=reason)
         self.recorder.records.append(record)
         if self._events.wanted:
-            self._events.tell(Event("node.skipped", time.time(), self.id, planned.path, 0, frame.at, record.as_json()))
+            event = Event("node.skipped", time.time(), self.id, planned.path, 0, frame.at, record.as_json())
+            self._events.note(event)
 
     def abandoned(self, step: Step) -> None:  # noqa: ARG002 - its record tells the rest
         """Takes note of a thread that goes on though its node was given up."""
@@ -350,6 +355,10 @@ class Run:
         """Tells how far a map has come."""
         self.tell("node.progress", step, lambda: {"done": done, "total": total, "unit": "items"})
 
+    def tell_noted(self) -> None:
+        """Tells what was noted while the crew's lock was held."""
+        self._events.tell()
+
     def _tell_run(self, kind: Kind, data: Mapping[str, Any]) -> None:
         if self._events.wanted:
             self._events.tell(Event(kind, time.time(), self.id, data=data))
@@ -366,7 +375,8 @@ class Run:
         self._close_connections()
         self.loop.close()
         result = self._made_result()
-        self._tell_run("run.finished", {"status": result.status})
+        event = Event("run.finished", time.time(), self.id, data={"status": result.status})
+        self._events.tell(event, GRACE_SECONDS if is_left else -1)
         self._save(result)
         try:
             self.folder.close(succeeded=result.status in {"succeeded", "degraded"} and not is_left)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pocketflow_otel.capture.seen import LONGEST
 from pocketflow_otel.capture.shapes import shape
 from pocketflow_otel.runtime.values.envelope import content_type
 
 _MOST_ITEMS: Final = 256
 _MOST_CHARACTERS: Final = 4096
 _DEEPEST: Final = 16
+# Secrets are masked before it is cut to what is shown: none that begins there is longer than what is kept.
+_MOST_OF_AN_ERROR: Final = 4 * LONGEST
 
 
 def shown(value: Any) -> Any:
@@ -51,6 +54,14 @@ def _all_fit(value: dict[Any, Any] | list[Any], room: int, deep: int) -> int | N
             return None
         left = _fits(item, left, deep)
     return left
+
+
+def said(error: BaseException) -> str:
+    """What an error says: the beginning of it where it is very long. Its class may be the user's, and fail at that."""
+    try:
+        return str(error)[:_MOST_OF_AN_ERROR]
+    except BaseException as failing:  # noqa: BLE001 - whatever happens in it
+        return f"(what it says can't be told: its __str__ raised {qualified(failing)})"
 
 
 def qualified(error: BaseException) -> str:

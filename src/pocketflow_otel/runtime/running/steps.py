@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
-import inspect
 import threading
 import time
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
 
 from pocketflow_otel.budgets import BudgetExceeded
+from pocketflow_otel.capture.shapes import shape
 from pocketflow_otel.runtime.errors import (
     Cancelled,
     Interrupted,
@@ -27,7 +27,7 @@ from pocketflow_otel.runtime.running.context import NodeContext
 from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
-from pocketflow_otel.runtime.running.showing import qualified, shown
+from pocketflow_otel.runtime.running.showing import qualified, said, shown
 from pocketflow_otel.runtime.running.views import View
 from pocketflow_otel.runtime.values.envelope import Envelope, content_type, copied
 from pocketflow_otel.visiting import VISITING
@@ -261,8 +261,8 @@ class Step:
 
     def take_action(self, action: Any) -> None:
         """Takes the action that a class returned."""
-        if action is not None and not isinstance(action, str):
-            raise TypeError(f"the action that a node returns is a text or None, not {action!r:.100}")
+        if action is not None and not issubclass(type(action), str):
+            raise TypeError(f"the action that a node returns is a text or None, not {shape(action)}")
         self.action = action or None
 
     # A function's node asks for these.
@@ -286,13 +286,20 @@ class Step:
         """Calls the type's function."""
         kind: Any = self.planned.type
         context = NodeContext(self)
-        given = kind.call(self.config, context)
-        return self._awaited(given) if inspect.iscoroutine(given) else given
+        try:
+            given = kind.call(self.config, context)
+            return self._awaited(given) if type(given) is CoroutineType else given
+        finally:
+            context.tell_rest()
 
     async def call_async(self) -> Any:
         """Calls the type's coroutine function."""
         kind: Any = self.planned.type
-        return await kind.call(self.config, NodeContext(self))
+        context = NodeContext(self)
+        try:
+            return await kind.call(self.config, context)
+        finally:
+            context.tell_rest()
 
     def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Waits in this thread for what goes on in the event loop."""
@@ -307,7 +314,7 @@ class Step:
 
     def publish(self, shared: dict[Any, Any], result: Any) -> str | None:
         """Takes what the node gave: an output for others, a key of the store, an action."""
-        output = result if isinstance(result, Output) else Output(result)
+        output = result if issubclass(type(result), Output) else Output(result)
         body = copied(output.body)
         self._hand_on(shared, body, output.meta)
         self.action = output.action
@@ -324,7 +331,7 @@ class Step:
                 name = self.stands_for.planned.name
                 frame.outputs[name] = envelope
             shared[name] = copied(body) if frame.run.has_classes else body
-            if isinstance(planned.type, FunctionType) and planned.type.writes_store and isinstance(body, dict):
+            if isinstance(planned.type, FunctionType) and planned.type.writes_store and type(body) is dict:
                 shared.update(body)
 
     def _templated_action(self, body: Any) -> str | None:
@@ -332,8 +339,8 @@ class Step:
         if planned.action is None:
             return None
         action = planned.action.resolve(lambda head: body if head == "output" else self.lookup(head))
-        if action is not None and not isinstance(action, str):
-            raise TypeError(f"the action is a text, not {action!r:.100}")
+        if action is not None and not issubclass(type(action), str):
+            raise TypeError(f"the action is a text, not {shape(action)}")
         return action or None
 
     def _keep(self, body: Any, meta: Mapping[str, Any] = _NO_META) -> Envelope:
@@ -478,7 +485,7 @@ class Step:
         self.error = error
         self.told_error = self.inner_failure or self._told(error)
         if isinstance(error, Waiting):
-            self._reason = self.frame.run.secrets.mask(str(error))
+            self._reason = self.frame.run.secrets.mask(said(error))
             self._over("waiting")
         elif isinstance(error, BudgetExceeded | LimitReached):
             self._over("limit")
@@ -492,24 +499,27 @@ class Step:
             self._over("failed")
 
     def _told(self, error: BaseException) -> ErrorInfo:
-        return ErrorInfo(self.planned.path, qualified(error), self.frame.run.secrets.shown(str(error))[:4096])
+        return ErrorInfo(self.planned.path, qualified(error), self.frame.run.secrets.shown(said(error))[:4096])
 
     def _over(self, status: NodeStatus) -> None:
         run = self.frame.run
         self.status = status
         self.record = self._recorded(status)
+        # The node knows its step: what it was given would wait for the garbage collector.
+        self.instance = self.config = None
         run.recorder.record(self)
         run.tell("node.skipped" if status == "skipped" else "node.finished", self, self.record.as_json)
         with run.crew.lock:
             run.crew.release(self)
             self.frame.step_over(self)
+        run.tell_noted()
 
     def _recorded(self, status: NodeStatus) -> NodeRecord:
         record = NodeRecord(
             self.planned.path, self.number, status, self.role, self.frame.at, self._started, cause=self.cause
         )
         record.attempts = self.attempt if self.attempt > 1 else 0
-        record.action = self.action or ""
+        record.action = self.frame.run.secrets.mask(self.action or "")
         record.error = self.told_error
         record.reason = self._reason
         if self._meter is not None:
@@ -518,10 +528,10 @@ class Step:
             record.cpu_seconds, record.memory_bytes = took.cpu_seconds, took.memory_bytes
             record.read_bytes, record.written_bytes = took.read_bytes, took.written_bytes
             if took.counts:
-                record.counts = dict(took.counts)
+                record.counts = self.frame.run.secrets.masked(dict(took.counts))
         if self._prints is not None and self._prints.streams:
-            record.stdout = self.frame.run.secrets.shown(self._prints.text("stdout"))
-            record.stderr = self.frame.run.secrets.shown(self._prints.text("stderr"))
+            record.stdout = self._prints.text("stdout", self.frame.run.secrets)
+            record.stderr = self._prints.text("stderr", self.frame.run.secrets)
         self._record_output(record, self.output if status in {"succeeded", "degraded"} else None)
         return record
 

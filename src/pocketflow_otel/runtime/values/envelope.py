@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pocketflow_otel.runtime.values.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+DEEPEST: Final = 200
+"""How deep the lists and dicts of an output may be nested: whoever shows or saves one goes into all of them."""
 
 ContentType = Literal["text", "object", "table", "bytes"]
 
@@ -34,19 +39,20 @@ class Envelope:
 
 
 def content_type(body: object) -> ContentType:
-    """Which content a value is."""
-    if isinstance(body, str):
+    """Which content a value is. Its type tells: nothing is asked of the value itself."""
+    kind = type(body)
+    if issubclass(kind, str):
         return "text"
-    if isinstance(body, bytes | bytearray | memoryview):
+    if issubclass(kind, bytes | bytearray | memoryview):
         return "bytes"
-    return "table" if getattr(body, "content_type", None) == "table" else "object"
+    return "table" if issubclass(kind, Table) else "object"
 
 
 def copied(value: Any) -> Any:
     """A value whose dicts, lists, tuples and sets are new ones, at every depth; anything else in it is the same.
 
     Raises:
-        ValueError: It holds itself.
+        ValueError: It holds itself, or is nested deeper than `DEEPEST`.
     """
     kind = type(value)
     if kind in _SCALARS:
@@ -62,6 +68,8 @@ def _copied(value: Any, kind: type, around: tuple[int, ...]) -> Any:
         return value
     if id(value) in around:
         raise ValueError("a value that holds itself can't be handed to other nodes")
+    if len(around) == DEEPEST:
+        raise ValueError(f"a value that is nested more than {DEEPEST} deep can't be handed to other nodes")
     inside = (*around, id(value))
     if kind is dict:
         return {
