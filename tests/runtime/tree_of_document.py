@@ -64,7 +64,9 @@ def check_outcome(record: Mapping[str, Any], trace: Trace, span: Span) -> None:
         # An action is looked up in the edges when the node is over.
         unrouted = span.attributes.get("pocketflow.action.unrouted", False)
         assert unrouted or span.status.code is StatusCode.ERROR, (record, span)
-    assert span.attributes.get("pocketflow.attempts", 0) == record.get("attempts", 0)
+    if "attempts" in record:
+        # PocketFlow's own retries, of a class, are told by spans alone.
+        assert span.attributes["pocketflow.attempts"] == record["attempts"]
     for name in ("cpu_seconds", "memory_bytes", "read_bytes", "written_bytes"):
         # Spans leave out what is little.
         assert span.attributes.get(f"pocketflow.node.{name}") in (None, record.get(name, 0))
