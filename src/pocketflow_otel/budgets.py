@@ -112,11 +112,12 @@ class Budget:
 
     Attributes:
         ledger: The calls made outside of flows, kept for `Accounts`.
+        is_limited: Whether there are any limits: without one it only adds up what calls of models use.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._is_limited = bool(limits)
+        self.is_limited: Final = bool(limits)
         self._began = time.monotonic()
         self._parts_of_usd = 0
         self._tokens = 0
@@ -196,8 +197,6 @@ class Budget:
         return warned
 
     def _used(self) -> list[tuple[str, float, float]]:
-        if not self._is_limited:  # it only adds up
-            return []
         return [
             (limit, allowed, used or 0)
             for limit, allowed, used in zip(Limits._fields, self.limits, self.spent, strict=True)
@@ -218,6 +217,8 @@ def begin_visit(budgets: tuple[Budget, ...], node: str) -> list[Warned]:
     Raises:
         BudgetExceeded: A limit is reached: the node must not run.
     """
+    if not any(budget.is_limited for budget in budgets):
+        return []
     with _Shared.lock:
         for budget in budgets:
             budget.check(node)
