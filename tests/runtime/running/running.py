@@ -18,7 +18,19 @@ def ran(nodes: dict[str, Any], *, given: dict[str, Any] | None = None, **more: A
 
 def python(code: str, **more: Any) -> dict[str, Any]:
     """A node that runs code; keyword arguments that are fields of a node are these, others what the code is given."""
-    fields = {"when", "needs", "join", "retry", "timeout", "on_error", "fallback", "undo", "priority", "visits", "action"}
+    fields = {
+        "when",
+        "needs",
+        "join",
+        "retry",
+        "timeout",
+        "on_error",
+        "fallback",
+        "undo",
+        "priority",
+        "visits",
+        "action",
+    }
     given = {name: value for name, value in more.items() if name not in fields}
     return {
         "type": "python",

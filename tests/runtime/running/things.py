@@ -1,6 +1,7 @@
 """What documents of these tests name as types."""
 
 import asyncio
+import pathlib
 import threading
 import time
 import weakref
@@ -68,8 +69,7 @@ async def burn_async(seconds: float) -> None:
 
 
 def write_bytes(path: str, count: int) -> None:
-    with open(path, "wb") as file:
-        file.write(b"x" * count)
+    pathlib.Path(path).write_bytes(b"x" * count)
 
 
 def spend(tokens: int) -> None:

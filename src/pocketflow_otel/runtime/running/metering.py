@@ -124,15 +124,18 @@ class Meter:
         cpu_seconds: Processor time of what was measured besides: other threads that worked for the visit.
         counts: What the node says to have done.
         measured: What was measured last.
+        step_began: Processor time of this thread when the step of a coroutine began that is under way.
     """
 
-    __slots__ = ("_began", "_cpu", "_figures", "_is_thread", "counts", "cpu_seconds", "measured")
+    __slots__ = ("_began", "_cpu", "_figures", "_is_thread", "counts", "cpu_seconds", "measured",
+                 "step_began")  # fmt: skip
 
     def __init__(self, *, is_thread: bool) -> None:
         self._is_thread = is_thread
         self.cpu_seconds = 0.0
         self.counts: dict[str, float] = {}
         self.measured: Measured | None = None
+        self.step_began: float | None = None
         self._began = now = time.perf_counter()
         self._figures = _figures_now(now)
         self._cpu = time.thread_time() if is_thread else 0.0
@@ -146,6 +149,8 @@ class Meter:
         """What the visit took up to now."""
         now, began = _files.figures(), self._figures
         cpu, read, written = self.cpu_seconds, 0, 0
+        if self.step_began is not None:
+            cpu += time.thread_time() - self.step_began
         if self._is_thread:
             cpu += time.thread_time() - self._cpu
             read, written = max(0, now.read - began.read), max(0, now.written - began.written)
@@ -175,13 +180,14 @@ class _Driven:
         thrown: BaseException | None = None
         try:
             while True:
-                began = clock()
+                meter.step_began = began = clock()
                 try:
                     waited_for = coroutine.send(given) if thrown is None else coroutine.throw(thrown)
                 except StopIteration as returned:
                     return returned.value
                 finally:
                     meter.cpu_seconds += clock() - began
+                    meter.step_began = None
                 given, thrown = None, None
                 try:
                     given = yield waited_for

@@ -293,10 +293,14 @@ class Run:
                 self._stopped_at = time.monotonic()
             self._root.stop(error)
 
+    def prototype(self, planned: PlannedNode) -> Any:
+        """What stands for a node in the flow's graph."""
+        return self._prototypes[planned.path]
+
     def instance_of(self, step: Step) -> Any:
         """The node that a visit runs a copy of: of a class one for the run, unless its arguments differ by visit."""
         planned = step.planned
-        prototype = self._prototypes[planned.path]
+        prototype = self.prototype(planned)
         if not isinstance(planned.type, ClassType):
             return prototype
         with self.crew.lock:

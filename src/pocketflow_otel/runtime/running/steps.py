@@ -28,6 +28,7 @@ from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
 from pocketflow_otel.runtime.running.showing import qualified, said, shown
+from pocketflow_otel.runtime.running.unbegun import show
 from pocketflow_otel.runtime.running.views import View
 from pocketflow_otel.runtime.values.envelope import Envelope, content_type, copied
 from pocketflow_otel.visiting import VISITING
@@ -72,7 +73,7 @@ class Step:
         timed_out: Of a node that holds others: why these are to end.
     """
 
-    __slots__ = ("_asyncio_task", "_given_error", "_meter", "_prints", "_reason", "_started", "_undoes", "_view",
+    __slots__ = ("_asyncio_task", "_given_error", "_is_shown", "_meter", "_prints", "_reason", "_started", "_undoes", "_view",
                  "action", "attempt", "cause", "config", "degraded_inside", "error", "follows", "frame",
                  "inner_failure", "instance", "number", "output", "planned", "record", "role", "stands_for",
                  "status", "timed_out", "told_error", "undoable_inside")  # fmt: skip
@@ -117,6 +118,7 @@ class Step:
         self._view: View | None = None
         self._asyncio_task: Any = None
         self._started = 0.0
+        self._is_shown = False
 
     @property
     def is_over(self) -> bool:
@@ -201,12 +203,11 @@ class Step:
                 return
 
     def _run_once(self) -> None:
-        node = self._node()
         if self.planned.is_holder:
-            node._run(self.frame.store)  # noqa: SLF001 - likewise
+            self._node()._run(self.frame.store)  # noqa: SLF001 - likewise
             return
         view = self._new_view()
-        self.take_action(self.limited(node._run, view, given_up=view.close))  # noqa: SLF001 - likewise
+        self.take_action(self.limited(self._node()._run, view, given_up=view.close))  # noqa: SLF001 - likewise
         self._keep_written(view)
 
     async def _run_async(self) -> None:
@@ -244,6 +245,7 @@ class Step:
             node.step = self
         if self.frame.variables:
             node.set_params(dict(self.frame.variables))
+        self._is_shown = True
         return node
 
     def _new_view(self) -> View:
@@ -483,6 +485,8 @@ class Step:
 
     def _failed(self, error: BaseException) -> None:
         self.error = error
+        if not self._is_shown and isinstance(error, Exception) and not isinstance(error, _NEVER_AGAIN):
+            show(self, error)
         self.told_error = self.inner_failure or self._told(error)
         if isinstance(error, Waiting):
             self._reason = self.frame.run.secrets.mask(said(error))
