@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pocketflow_otel.runtime import ClassType, Registry
 from pocketflow_otel.traces.reader import Span, StatusCode, Trace
 
 Names = tuple[str, ...]
@@ -29,6 +31,16 @@ class Visit:
     number: int | None
 
 
+def spans_of(record: Mapping[str, Any], kind: str, base: Path) -> int:
+    """How many spans a visit has: a class is run anew for each try, everything else tries within its one span."""
+    again = record.get("attempts", 1)
+    return again if again > 1 and is_class(kind, base) else 1
+
+
+def is_class(kind: str, base: Path) -> bool:
+    return ":" in kind and isinstance(Registry().get(kind, base), ClassType)
+
+
 def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any], trace: Trace) -> None:
     """Asserts that a trace holds the tree of a document, as far as it ran.
 
@@ -43,9 +55,17 @@ def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any
     types = dict(types_by_path(document["nodes"], base))
     # What was skipped, or is over a cap on visits, never began.
     records = [record for record in (*result["nodes"], *result["undone"]) if record["seconds"] > 0]
-    told = {visit_of(record, types): record for record in records}
-    spans = list(visits_in(trace, root))
-    shown, ran = Counter(visit for visit, _ in spans), Counter(visit_of(record, types) for record in records)
+    again = {
+        tuple(record["node"].split("."))
+        for record in records
+        if spans_of(record, types[tuple(record["node"].split("."))], base) > 1
+    }
+    told = {unnumbered(visit_of(record, types), again): record for record in records}
+    spans = [(unnumbered(visit, again), span) for visit, span in visits_in(trace, root)]
+    shown, ran = Counter(visit for visit, _ in spans), Counter[Visit]()
+    for record in records:
+        visit = unnumbered(visit_of(record, types), again)
+        ran[visit] += spans_of(record, types[visit.path], base)
     assert (shown - ran, ran - shown) == ({}, {})
     for visit, span in spans:
         operation = "invoke_workflow" if types[visit.path] in HOLDERS else "invoke_node"
@@ -54,6 +74,11 @@ def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any
         check_iterations(types[visit.path], trace.children(span))
         if ran[visit] == 1:
             check_outcome(told[visit], trace, span)
+
+
+def unnumbered(visit: Visit, again: AbstractSet[Names]) -> Visit:
+    """A visit of a class that was run anew: its spans are numbered on."""
+    return replace(visit, number=None) if visit.path in again else visit
 
 
 def check_outcome(record: Mapping[str, Any], trace: Trace, span: Span) -> None:
