@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pocketflow_otel.runtime.documents.checking.inputs import STORE_KEY
 from pocketflow_otel.runtime.documents.model import RESERVED_NAMES, MapConfig
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def check_names(subject: Subject, scope: Scope, around: frozenset[str]) -> None:
 
 
 def _check(subject: Subject, path: Path, what: str, name: str, around: frozenset[str], hint: str = "") -> None:
-    if name in RESERVED_NAMES:
+    if name == STORE_KEY:
+        subject.findings.at_key(path, f"{STORE_KEY!r} is where the store tells of the run: another name is needed")
+    elif name in RESERVED_NAMES:
         reserved = ", ".join(sorted(RESERVED_NAMES))
         subject.findings.at_key(path, f"{name!r} has a meaning of its own; no node or item is called {reserved}")
     elif name in around:
