@@ -6,9 +6,6 @@ import contextvars
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
-
-from pocketflow_otel.budgets import BUDGETS
 from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.errors import Interrupted, UnroutedAction
 from pocketflow_otel.runtime.expressions.errors import MissingValue
@@ -421,24 +418,16 @@ class Frame:
         """Runs the undo nodes of what was done in it, the latest visit's first; not where the run was interrupted."""
         entries, self.undoable = self.undoable, []
         if entries and not isinstance(error, Interrupted | Waiting):
-            self._undo_all(entries, self.failure or self.run.failure or self._told(error))
+            self._undo(entries, self.failure or self.run.failure or self._told(error))
 
     def take_back_inside(self, step: Step, error: BaseException) -> None:
         """Runs the undo nodes of what a step of it holds."""
         entries, step.undoable_inside = step.undoable_inside, []
         if entries and not isinstance(error, Interrupted | Waiting):
-            self._undo_all(entries, step.inner_failure or self.run.failure or self._told(error))
+            self._undo(entries, step.inner_failure or self.run.failure or self._told(error))
 
     def _told(self, error: BaseException) -> ErrorInfo:
         return ErrorInfo(self.prefix.rstrip("."), qualified(error), self.run.secrets.shown(said(error)))
-
-    def _undo_all(self, entries: list[Any], failure: ErrorInfo | None) -> None:
-        # A budget that is used up would keep the undo nodes from running.
-        token = otel_context.attach(otel_context.set_value(BUDGETS, ()))
-        try:
-            self._undo(entries, failure)
-        finally:
-            otel_context.detach(token)
 
     def _undo(self, entries: list[Any], failure: ErrorInfo | None) -> None:
         for entry in reversed(entries):
@@ -451,7 +440,6 @@ class Frame:
         """Runs an undo node, and waits for it."""
         planned = self.scope.nodes[entry.step.planned.node.undo or ""]
         step = Step(self, planned, role="undo", error=failure, undoes=entry)
-        self.context = contextvars.copy_context()
         crew = self.run.crew
         with crew.lock:
             self.post = Post(self)

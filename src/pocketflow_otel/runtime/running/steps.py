@@ -10,9 +10,10 @@ import time
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from opentelemetry import context as otel_context
 from pydantic import ValidationError
 
-from pocketflow_otel.budgets import BudgetExceeded
+from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
 from pocketflow_otel.capture.shapes import shape
 from pocketflow_otel.runtime.errors import (
     Cancelled,
@@ -73,8 +74,8 @@ class Step:
         timed_out: Of a node that holds others: why these are to end.
     """
 
-    __slots__ = ("_asyncio_task", "_given_error", "_is_shown", "_meter", "_prints", "_reason", "_started", "_undoes", "_view",
-                 "action", "attempt", "cause", "config", "degraded_inside", "error", "follows", "frame",
+    __slots__ = ("_asyncio_task", "_given_error", "_is_shown", "_meter", "_prints", "_reason", "_started", "_undoes",
+                 "_view", "action", "attempt", "cause", "config", "degraded_inside", "error", "follows", "frame",
                  "inner_failure", "instance", "number", "output", "planned", "record", "role", "stands_for",
                  "status", "timed_out", "told_error", "undoable_inside")  # fmt: skip
 
@@ -157,6 +158,9 @@ class Step:
 
     def _begin(self) -> None:
         self._started = time.time()
+        if self.role == "undo":
+            # A budget that is used up would keep it from running.
+            otel_context.attach(otel_context.set_value(BUDGETS, ()))
         try:
             self.frame.run.count_visit(self)
             if self.planned.when is not None and not self.planned.when.holds(self.lookup):
