@@ -32,8 +32,8 @@ BLOCKS = [block for page in PAGES for block in page.blocks]
 OTLP_HERE = "localhost:4318"
 KINDS = ("sh", "console", "python", "yaml", "toml")
 SETS_UP = ("pip install ", "uv add ", "docker run ", "docker compose ", "python3 dev.py ")
-# Their blocks are run by `tests/backends`, with the backends themselves.
-WITH_BACKENDS = "docs/backends/"
+# Their blocks are run by `tests/backends`, with the backends themselves, and by `test_workflow_pages`.
+ELSEWHERE = ("docs/backends/", "docs/workflows")
 TROUBLE = re.compile(
     r"Traceback|your program goes on|untraced|ignored|unknown (option|exporter)|Skipping|Failed to export|not traced"
 )
@@ -61,7 +61,7 @@ def sets_up(block: Block) -> bool:
 
 
 def of_kind(kind: str) -> list[Block]:
-    here = [block for block in BLOCKS if not block.page.startswith(WITH_BACKENDS)]
+    here = [block for block in BLOCKS if not block.page.startswith(ELSEWHERE)]
     return [block for block in here if block.kind == kind and not sets_up(block)]
 
 

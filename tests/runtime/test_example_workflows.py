@@ -112,6 +112,12 @@ def test_every_document_says_how_to_run_it():
     assert [str(case) for case in CASES if str(case.document) not in case.script] == []
 
 
+def test_every_document_is_in_the_table():
+    readme = (ROOT / "examples/README.md").read_text(encoding="utf-8")
+    linked = {Path("examples", target) for target in re.findall(r"\]\(([\w/]+\.yaml)\)", readme)}
+    assert linked == {case.document for case in CASES}
+
+
 def test_what_was_done_is_taken_back_the_latest_first(place: Place):
     place.run("pocketflow-otel run examples/workflows/rollback.yaml --input country=Norway || true")
     assert [record["node"] for record in place.result["undone"]] == ["refund", "release"]

@@ -1,0 +1,94 @@
+"""What the pages about workflows say is so: documents are valid and run, commands work, output is real."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docs import console, workspace
+from docs.pages import ROOT, Block, read_pages
+from docs.workspace import Workspace
+from pocketflow_otel.runtime.nodes.approve import NODE_TYPE as APPROVE
+
+BLOCKS = [block for page in read_pages() if page.name.startswith("docs/workflows") for block in page.blocks]
+WRONG = "wrong.yaml"
+"""Shows what is told of a document that cannot be run."""
+FAILS = {"undone.yaml": 1}
+"""Documents that show how a run fails, and its exit code."""
+OUTSIDE = re.compile(r"example\.com")
+"""What is on other machines is checked, and not run."""
+TROUBLE = re.compile(r"Traceback|ignored|unknown|not traced")
+
+
+def of_kind(kind: str) -> list[Block]:
+    return [block for block in BLOCKS if block.kind == kind]
+
+
+def each(blocks: list[Block]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", blocks, ids=str)
+
+
+DOCUMENTS = [block for block in of_kind("yaml") if block.file_name != WRONG]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    """A user's place with the files of the example workflows, who has installed all extras."""
+    made = workspace.make(tmp_path.resolve())
+    del made.environ["PYTHONPATH"]
+    shutil.copytree(ROOT / "examples/workflows/notes", made.directory / "notes")
+    shutil.copy(ROOT / "examples/workflows/orders.csv", made.directory)
+    (made.directory / "inputs.json").write_text('{"name": "Cleo"}')
+    return made
+
+
+def written(block: Block, place: Workspace) -> Path:
+    """The document of a block, with the line that some leave out."""
+    text = block.text if re.search(r"^workflow:", block.text, re.MULTILINE) else f"workflow: example\n{block.text}"
+    path = place.directory / (block.file_name or "shown.yaml")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def decisions(document: dict[str, Any]) -> list[str]:
+    asked = [(name, node["with"]) for name, node in document["nodes"].items() if node["type"] == APPROVE.name]
+    return [f"--approve {name}={given['choices'][0]}" for name, given in asked]
+
+
+@each(DOCUMENTS)
+def test_documents_can_be_run(block: Block, place: Workspace):
+    outcome = place.shell(f"pocketflow-otel validate {written(block, place).name}")
+    assert outcome.status == 0, outcome.stderr
+
+
+@each([block for block in DOCUMENTS if not OUTSIDE.search(block.text)])
+def test_documents_run(block: Block, place: Workspace):
+    path = written(block, place)
+    options = ["--quiet", "--allow-shell", *decisions(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    command = f"pocketflow-otel run {path.name} {' '.join(options)}"
+    outcome = place.shell(f"python examples/workflows/offline_llm.py {command}")
+    degraded = 3 if "on_error" in block.text and "map" not in block.text else 0
+    assert outcome.status == FAILS.get(path.name, degraded), outcome
+    assert bool(outcome.stdout) == (path.name not in FAILS)
+
+
+@each(of_kind("sh"))
+def test_commands_run(block: Block, place: Workspace):
+    outcome = place.shell(block.text)
+    assert outcome.status == 0, outcome
+    assert TROUBLE.search(outcome.stderr) is None, outcome.stderr
+
+
+@each(of_kind("python"))
+def test_programs_run(block: Block, place: Workspace):
+    outcome = place.python(block.text)
+    assert (outcome.status, outcome.stderr) == (0, "")
+
+
+@each(of_kind("console"))
+def test_output_is_what_is_printed(block: Block, place: Workspace):
+    command, _, shown = block.text.partition("\n")
+    console.assert_shown(shown, console.plain(place.terminal(command.removeprefix("$ "))))
