@@ -9,6 +9,7 @@ from pocketflow import AsyncNode, BaseNode, BatchFlow, Flow, Node
 from pocketflow_otel.runtime.documents.model import MapConfig
 from pocketflow_otel.runtime.registry.node_types import ClassType
 from pocketflow_otel.runtime.running.holding import hold
+from pocketflow_otel.runtime.running.tries import limited, limited_async, repeated, repeated_async
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.planning import PlannedNode, PlannedScope
@@ -36,7 +37,7 @@ class FunctionNode(_Copied, Node):  # type: ignore[misc]  # PocketFlow has no ty
         return self.step.inputs()
 
     def _exec(self, prep_res: Any) -> Any:
-        return self.step.tried(self, prep_res)
+        return repeated(self.step, lambda: limited(self.step, self.exec, prep_res))
 
     def exec(self, prep_res: Any) -> Any:  # noqa: ARG002 - the step keeps what was checked
         """Calls the function."""
@@ -57,7 +58,7 @@ class AsyncFunctionNode(_Copied, AsyncNode):  # type: ignore[misc]  # PocketFlow
         return self.step.inputs()
 
     async def _exec(self, prep_res: Any) -> Any:
-        return await self.step.tried_async(self, prep_res)
+        return await repeated_async(self.step, lambda: limited_async(self.step, self.exec_async(prep_res)))
 
     async def exec_async(self, prep_res: Any) -> Any:  # noqa: ARG002 - the step keeps what was checked
         """Calls the function."""

@@ -8,7 +8,6 @@ import datetime as dt
 import threading
 import time
 import uuid
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -27,9 +26,11 @@ from pocketflow_otel.runtime.running.folder import Folder
 from pocketflow_otel.runtime.running.frames import Frame, Home
 from pocketflow_otel.runtime.running.loop import Loop
 from pocketflow_otel.runtime.running.printed import listening
-from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, Result, RunStatus, Summary
+from pocketflow_otel.runtime.running.recording import Recorder, left_behind
+from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, Result, RunStatus
 from pocketflow_otel.runtime.running.result import as_json
 from pocketflow_otel.runtime.running.showing import qualified, said
+from pocketflow_otel.runtime.running.summaries import counting_calls, summary_of
 from pocketflow_otel.runtime.secrets import Environment, Secrets
 from pocketflow_otel.runtime.values.envelope import copied
 
@@ -44,18 +45,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS: Final = 5.0
 """How long a run that was interrupted, or has reached a limit, waits for nodes that go on in their threads."""
 _LOOK_EVERY: Final = 0.1
-
-
-class Recorder:
-    """Keeps what came of each step: the one place that all of them come by."""
-
-    def __init__(self) -> None:
-        self.records: list[NodeRecord] = []
-
-    def record(self, step: Step) -> None:
-        """Takes a step that is over."""
-        if step.record is not None:
-            self.records.append(step.record)
 
 
 class Run:
@@ -250,7 +239,7 @@ class Run:
             flow = workflow(self.plan.document.name, self.plan.document.scope, self._prototypes)
             flow.frames[id(self._root.store)] = self._root
             otel_context.attach(with_budget(otel_context.get_current(), self._budget))
-            with _counting(limits.tokens is not None or limits.usd is not None):
+            with counting_calls(needed=limits.tokens is not None or limits.usd is not None):
                 flow._run(self._root.store)  # noqa: SLF001 - as PocketFlow's own flows are run
                 self._give_back()
         except BaseException as error:  # noqa: BLE001 - it is told in the result
@@ -336,7 +325,7 @@ class Run:
     def record_skip(self, frame: Frame, planned: PlannedNode, reason: str) -> None:
         """Records a node that was skipped because of others."""
         record = NodeRecord(planned.path, 0, "skipped", at=frame.at, started=time.time(), reason=reason)
-        self.recorder.records.append(record)
+        self.recorder.record(record)
         if self._events.wanted:
             event = Event("node.skipped", time.time(), self.id, planned.path, 0, frame.at, record.as_json())
             self._events.note(event)
@@ -421,7 +410,7 @@ class Run:
                 for step in list(frame.running):
                     if step.status is None and not step.planned.is_holder:
                         self._abandoned += 1
-                        self.recorder.records.append(step.left_behind())
+                        self.recorder.record(left_behind(step))
 
     def _made_result(self) -> Result:
         records = list(self.recorder.records)
@@ -436,7 +425,9 @@ class Run:
             error=self.failure if status not in {"succeeded", "degraded"} else None,
             nodes=tuple(record for record in records if record.role != "undo"),
             undone=tuple(record for record in records if record.role == "undo"),
-            summary=self._summary(records),
+            summary=summary_of(
+                self.plan.document, records, self._ended - self._began, self._budget.spent, abandoned=self._abandoned
+            ),
             problems=(*self.problems, *self._events.problems),
             store=self._root.store,
         )
@@ -455,64 +446,11 @@ class Run:
             case _:
                 return "failed"
 
-    def _summary(self, records: list[NodeRecord]) -> Summary:
-        holders = {node.path for node in self.plan.document.all_nodes() if node.is_holder}
-        visits = [record for record in records if record.status != "skipped"]
-        node_seconds = sum(record.seconds for record in visits if record.node not in holders)
-        seconds = self._ended - self._began
-        path = _critical_path([record for record in visits if not record.at and "." not in record.node])
-        spent = self._budget.spent
-        return Summary(
-            visits=len(visits),
-            by_status=dict(Counter(record.status for record in records)),
-            retries=sum(record.attempts - 1 for record in visits if record.attempts > 1),
-            node_seconds=node_seconds,
-            parallelism=node_seconds / seconds if seconds else 0.0,
-            critical_path=tuple(record.node for record in path),
-            critical_seconds=sum(record.seconds for record in path),
-            tokens=spent.tokens or 0,
-            usd=spent.usd or 0.0,
-            abandoned_threads=self._abandoned,
-        )
-
 
 def _check(name: str, visits: int, most: int | None) -> None:
     if most is not None and visits > most:
         raise LimitReached(f"{name} has had the {most:,} visit{'s' if most != 1 else ''} that it may have")
 
 
-def _critical_path(records: list[NodeRecord]) -> list[NodeRecord]:
-    """From the visit that ended last, back through those because of which each could begin."""
-    if not records:
-        return []
-    last: NodeRecord | None = max(records, key=lambda record: record.started + record.seconds)
-    path = []
-    while last is not None:
-        path.append(last)
-        last = last.cause
-    return path[::-1]
-
-
 def _fields(result: Result) -> dict[str, Any]:
     return {name: getattr(result, name) for name in Result.__dataclass_fields__}
-
-
-class _counting:  # noqa: N801 - it reads as a function where it is used
-    """Sees to it that money and tokens are counted: PocketFlow's instrumentation does that, and is there meanwhile."""
-
-    def __init__(self, needed: bool) -> None:
-        self._instrumentor: Any = None
-        if needed:
-            from pocketflow_otel.instrumentation import PocketFlowInstrumentor
-
-            instrumentor = PocketFlowInstrumentor()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                self._instrumentor = instrumentor
-
-    def __enter__(self) -> None:
-        if self._instrumentor is not None:
-            self._instrumentor.instrument()
-
-    def __exit__(self, *_: object) -> None:
-        if self._instrumentor is not None:
-            self._instrumentor.uninstrument()

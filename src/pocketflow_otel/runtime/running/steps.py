@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
-import threading
 import time
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -20,30 +19,29 @@ from pocketflow_otel.runtime.errors import (
     Interrupted,
     InvalidConfig,
     LimitReached,
-    NodeTimeout,
 )
 from pocketflow_otel.runtime.expressions.references import Template
 from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, Output, Waiting
 from pocketflow_otel.runtime.running.context import NodeContext
 from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
+from pocketflow_otel.runtime.running.recording import record_of, record_output
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
-from pocketflow_otel.runtime.running.showing import qualified, said, shown
+from pocketflow_otel.runtime.running.showing import qualified, said
+from pocketflow_otel.runtime.running.tries import NEVER_AGAIN, limited, limited_async, repeated, repeated_async
 from pocketflow_otel.runtime.running.unbegun import show
 from pocketflow_otel.runtime.running.views import View
 from pocketflow_otel.runtime.values.envelope import Envelope, content_type, copied
 from pocketflow_otel.visiting import VISITING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Coroutine, Mapping
 
     from pocketflow_otel.runtime.planning import PlannedNode
     from pocketflow_otel.runtime.running.frames import Frame, Undo
     from pocketflow_otel.visiting import Measured
 
 _NO_META: Final[Mapping[str, Any]] = MappingProxyType({})
-_NEVER_AGAIN: Final = (BudgetExceeded, LimitReached, Interrupted, Cancelled, Waiting)
-"""What no further try would change."""
 
 
 class Step:
@@ -70,14 +68,18 @@ class Step:
         number: Which visit of its node it is, from 1.
         attempt: Which try, from 1.
         record: What is recorded of it.
+        reason: Why it is skipped, or waits.
+        prints: What it printed.
+        started: When it began, in seconds since 1970.
+        task: What goes on for it in the event loop.
         degraded_inside: Whether something that it holds is missing.
         timed_out: Of a node that holds others: why these are to end.
     """
 
-    __slots__ = ("_asyncio_task", "_given_error", "_is_shown", "_meter", "_prints", "_reason", "_started", "_undoes",
-                 "_view", "action", "attempt", "cause", "config", "degraded_inside", "error", "follows", "frame",
-                 "inner_failure", "instance", "number", "output", "planned", "record", "role", "stands_for",
-                 "status", "timed_out", "told_error", "undoable_inside")  # fmt: skip
+    __slots__ = ("_given_error", "_is_shown", "_meter", "_undoes", "_view", "action", "attempt", "cause", "config",
+                 "degraded_inside", "error", "follows", "frame", "inner_failure", "instance", "number", "output",
+                 "planned", "prints", "reason", "record", "role", "stands_for", "started", "status", "task",
+                 "timed_out", "told_error", "undoable_inside")  # fmt: skip
 
     def __init__(
         self,
@@ -113,12 +115,12 @@ class Step:
         self.record: NodeRecord | None = None
         self._given_error = error
         self._undoes = undoes
-        self._reason = ""
-        self._prints: Prints | None = None
+        self.reason = ""
+        self.prints: Prints | None = None
         self._meter: Meter | None = None
         self._view: View | None = None
-        self._asyncio_task: Any = None
-        self._started = 0.0
+        self.task: Any = None
+        self.started = 0.0
         self._is_shown = False
 
     @property
@@ -157,18 +159,18 @@ class Step:
         self.frame.context.copy().run(self._begin)
 
     def _begin(self) -> None:
-        self._started = time.time()
+        self.started = time.time()
         if self.role == "undo":
             # A budget that is used up would keep it from running.
             otel_context.attach(otel_context.set_value(BUDGETS, ()))
         try:
             self.frame.run.count_visit(self)
             if self.planned.when is not None and not self.planned.when.holds(self.lookup):
-                self._reason = f"when: {self.planned.node.when}"
+                self.reason = f"when: {self.planned.node.when}"
                 self._over("skipped")
                 return
-            self._prints = Prints()
-            PRINTING.set(self._prints)
+            self.prints = Prints()
+            PRINTING.set(self.prints)
             VISITING.set(self)
             is_async = self._is_async()
             self._meter = Meter(is_thread=not is_async)
@@ -194,29 +196,19 @@ class Step:
         if isinstance(self.planned.type, FunctionType):
             self._node()._run(self.frame.store)  # noqa: SLF001 - as PocketFlow's own loop does
             return
-        while True:
-            self.attempt += 1
-            try:
-                self._run_once()
-            except Exception as error:
-                wait = self._wait_before_next(error)
-                if wait is None:
-                    raise
-                self.pause(wait)
-            else:
-                return
+        repeated(self, self._run_once)
 
     def _run_once(self) -> None:
         if self.planned.is_holder:
             self._node()._run(self.frame.store)  # noqa: SLF001 - likewise
             return
         view = self._new_view()
-        self.take_action(self.limited(self._node()._run, view, given_up=view.close))  # noqa: SLF001 - likewise
+        self.take_action(limited(self, self._node()._run, view, given_up=view.close))  # noqa: SLF001 - likewise
         self._keep_written(view)
 
     async def _run_async(self) -> None:
         try:
-            await self._measured().driven(self._repeat_async())
+            await self.meter.driven(self._repeat_async())
         except BaseException as error:  # noqa: BLE001 - whatever a node raises is its outcome
             self._failed(error)
         else:
@@ -227,20 +219,13 @@ class Step:
         if isinstance(self.planned.type, FunctionType):
             await self._node()._run_async(self.frame.store)  # noqa: SLF001 - likewise
             return
-        while True:
-            self.attempt += 1
-            try:
-                view = self._new_view()
-                running = self._node()._run_async(view)  # noqa: SLF001 - likewise
-                self.take_action(await self.limited_async(running))
-                self._keep_written(view)
-            except Exception as error:
-                wait = self._wait_before_next(error)
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
-            else:
-                return
+        await repeated_async(self, self._run_once_async)
+
+    async def _run_once_async(self) -> None:
+        view = self._new_view()
+        running = self._node()._run_async(view)  # noqa: SLF001 - likewise
+        self.take_action(await limited_async(self, running))
+        self._keep_written(view)
 
     def _node(self) -> Any:
         """The node to run: a copy, as PocketFlow makes one for each visit."""
@@ -309,8 +294,8 @@ class Step:
 
     def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Waits in this thread for what goes on in the event loop."""
-        future = asyncio.run_coroutine_threadsafe(self._measured().driven_task(coroutine), self.frame.run.loop.get())
-        self._asyncio_task = future
+        future = asyncio.run_coroutine_threadsafe(self.meter.driven_task(coroutine), self.frame.run.loop.get())
+        self.task = future
         if self.frame.stopped is not None and self.role != "undo":
             future.cancel()
         try:
@@ -367,117 +352,22 @@ class Step:
         role = f"/{self.role}" if self.role != "node" else ""
         return f"{self.frame.run.id}/{self.planned.path}{items}/{self.number}{role}"
 
-    # Trying.
-
-    def tried(self, node: Any, given: Any) -> Any:
-        """Tries a function's node as often as the document says."""
-        while True:
-            node.cur_retry = self.attempt
-            self.attempt += 1
-            try:
-                return self.limited(node.exec, given)
-            except Exception as error:
-                wait = self._wait_before_next(error)
-                if wait is None:
-                    raise
-                self.pause(wait)
-
-    async def tried_async(self, node: Any, given: Any) -> Any:
-        """As `tried`."""
-        while True:
-            node.cur_retry = self.attempt
-            self.attempt += 1
-            try:
-                return await self.limited_async(node.exec_async(given))
-            except Exception as error:
-                wait = self._wait_before_next(error)
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
-
-    def limited(self, call: Callable[..., Any], given: Any, given_up: Callable[[], object] | None = None) -> Any:
-        """Calls something for as long as a try may take; what takes longer goes on in a thread that is given up."""
-        seconds = self.planned.timeout
-        if seconds is None:
-            return call(given)
-        outcome: list[tuple[Any, BaseException | None]] = []
-        done = threading.Event()
-        meter = self._measured()
-
-        def work() -> None:
-            began = time.thread_time()
-            try:
-                outcome.append((call(given), None))
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-                outcome.append((None, error))
-            finally:
-                meter.cpu_seconds += time.thread_time() - began
-                done.set()
-
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(work,), name="pocketflow-try", daemon=True).start()
-        if not done.wait(seconds):
-            if given_up is not None:
-                given_up()
-            if self._asyncio_task is not None:
-                self._asyncio_task.cancel()
-            else:
-                self.frame.run.abandoned(self)
-            raise NodeTimeout(f"{self.planned.path} took longer than {seconds:g} s")
-        value, error = outcome[0]
-        if error is not None:
-            raise error
-        return value
-
-    async def limited_async(self, running: Coroutine[Any, Any, Any]) -> Any:
-        """As `limited`; what takes longer is cancelled."""
-        seconds = self.planned.timeout
-        if seconds is None:
-            return await running
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                return await running
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise NodeTimeout(f"{self.planned.path} took longer than {seconds:g} s") from None
-
-    def _wait_before_next(self, error: Exception) -> float | None:
-        """Seconds until another try; None where there is to be none."""
-        retry = self.planned.retry
-        if retry is None or self.attempt >= retry.tries or isinstance(error, _NEVER_AGAIN) or self._is_to_end:
-            return None
-        if retry.on and not _is_one_of(error, retry.on):
-            return None
-        try:
-            wait = min(retry.wait * retry.backoff ** (self.attempt - 1), retry.max_wait)
-        except OverflowError:
-            wait = retry.max_wait
-        self.frame.run.tell("node.tried", self, lambda: {"error": vars_of(self._told(error)), "wait_seconds": wait})
-        return wait
-
     @property
-    def _is_to_end(self) -> bool:
+    def is_to_end(self) -> bool:
+        """Whether the run, or the nodes around it, are coming to an end."""
         return self.role != "undo" and self.frame.stopped is not None
-
-    def pause(self, seconds: float) -> None:
-        """Waits before the next try, unless the run ends meanwhile."""
-        if seconds <= 0 or self.role == "undo":
-            time.sleep(max(0.0, seconds))
-        elif self.frame.stop_event.wait(seconds):
-            raise Cancelled("the run has ended")
 
     # Ending it.
 
     def _task_started(self, task: asyncio.Task[Any]) -> None:
-        self._asyncio_task = task
-        if self._is_to_end:
+        self.task = task
+        if self.is_to_end:
             # Not before its first step: a task that is cancelled before that never tells.
             task.get_loop().call_soon(task.cancel)
 
     def cancel(self) -> None:
         """Ends what can be ended of it: what runs in the event loop, and nodes that it holds."""
-        task = self._asyncio_task
+        task = self.task
         if task is None or self.role == "undo":
             return
         loop = self.frame.run.loop.get()
@@ -489,110 +379,69 @@ class Step:
 
     def _failed(self, error: BaseException) -> None:
         self.error = error
-        if not self._is_shown and isinstance(error, Exception) and not isinstance(error, _NEVER_AGAIN):
+        if not self._is_shown and isinstance(error, Exception) and not isinstance(error, NEVER_AGAIN):
             show(self, error)
-        self.told_error = self.inner_failure or self._told(error)
+        self.told_error = self.inner_failure or self.told(error)
         if isinstance(error, Waiting):
-            self._reason = self.frame.run.secrets.mask(said(error))
+            self.reason = self.frame.run.secrets.mask(said(error))
             self._over("waiting")
         elif isinstance(error, BudgetExceeded | LimitReached):
             self._over("limit")
-        elif isinstance(error, Interrupted | Cancelled | asyncio.CancelledError) and self._is_to_end:
+        elif isinstance(error, Interrupted | Cancelled | asyncio.CancelledError) and self.is_to_end:
             self._over("cancelled")
-        elif self.planned.continues and not self._is_to_end and isinstance(error, Exception):
+        elif self.planned.continues and not self.is_to_end and isinstance(error, Exception):
             self._hand_on(self.frame.store, copied(self.planned.node.fallback), {})
             self.action = None
             self._over("degraded")
         else:
             self._over("failed")
 
-    def _told(self, error: BaseException) -> ErrorInfo:
+    def told(self, error: BaseException) -> ErrorInfo:
+        """An error of the node's, as it is told: without secrets."""
         return ErrorInfo(self.planned.path, qualified(error), self.frame.run.secrets.shown(said(error))[:4096])
 
     def _over(self, status: NodeStatus) -> None:
         run = self.frame.run
         self.status = status
-        self.record = self._recorded(status)
+        self.record = record_of(self, status)
         # The node knows its step: what it was given would wait for the garbage collector.
         self.instance = self.config = None
-        run.recorder.record(self)
+        run.recorder.record(self.record)
         run.tell("node.skipped" if status == "skipped" else "node.finished", self, self.record.as_json)
         with run.crew.lock:
             run.crew.release(self)
             self.frame.step_over(self)
         run.tell_noted()
 
-    def _recorded(self, status: NodeStatus) -> NodeRecord:
-        record = NodeRecord(
-            self.planned.path, self.number, status, self.role, self.frame.at, self._started, cause=self.cause
-        )
-        record.attempts = self.attempt if self.attempt > 1 else 0
-        record.action = self.frame.run.secrets.mask(self.action or "")
-        record.error = self.told_error
-        record.reason = self._reason
-        if self._meter is not None:
-            took = self._meter.measured or self._meter.measure()
-            record.seconds = self._meter.seconds
-            record.cpu_seconds, record.memory_bytes = took.cpu_seconds, took.memory_bytes
-            record.read_bytes, record.written_bytes = took.read_bytes, took.written_bytes
-            if took.counts:
-                record.counts = self.frame.run.secrets.masked(dict(took.counts))
-        if self._prints is not None and self._prints.streams:
-            record.stdout = self._prints.text("stdout", self.frame.run.secrets)
-            record.stderr = self._prints.text("stderr", self.frame.run.secrets)
-        self._record_output(record, self.output if status in {"succeeded", "degraded"} else None)
-        return record
-
-    def _record_output(self, record: NodeRecord, output: Envelope | None) -> None:
-        if output is not None:
-            record.content_type = output.content_type
-            record.output = self.frame.run.secrets.masked(shown(output.body))
-
     def becomes_degraded(self, output: Envelope | None = None) -> None:
         """Notes that another node took over after it failed."""
         self.status = "degraded"
         if self.record is not None:
             self.record.status = "degraded"
-            self._record_output(self.record, output)
-
-    def left_behind(self) -> NodeRecord:
-        """A record of it where it goes on in its thread though the run is over."""
-        self._reason = "it goes on in its thread, which was given up"
-        record = NodeRecord(self.planned.path, self.number, "cancelled", self.role, self.frame.at, self._started)
-        record.seconds = time.time() - self._started if self._started else 0.0
-        record.reason = self._reason
-        return record
+            record_output(self, self.record, output)
 
     def fail_late(self, error: BaseException) -> None:
         """Notes that what it chose leads nowhere."""
         self.status = "failed"
         self.error = error
-        self.told_error = self._told(error)
+        self.told_error = self.told(error)
         if self.record is not None:
             self.record.status = "failed"
             self.record.error = self.told_error
 
-    def _measured(self) -> Meter:
+    @property
+    def meter(self) -> Meter:
+        """Measures it, once it has begun."""
         if self._meter is None:
             raise RuntimeError("a visit is measured once it has begun")
         return self._meter
 
     @property
-    def meter(self) -> Meter:
-        """Measures it."""
-        return self._measured()
-
-
-def _is_one_of(error: Exception, names: list[str]) -> bool:
-    kinds = type(error).__mro__
-    return any(name in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}") for kind in kinds for name in names)
+    def has_begun(self) -> bool:
+        """Whether its node's code has been reached."""
+        return self._meter is not None
 
 
 def _problems(planned: PlannedNode, error: ValidationError) -> str:
     told = [f"{'.'.join(map(str, each['loc'])) or 'with'}: {each['msg']}" for each in error.errors()]
     return f"{planned.path} ({planned.type.name}) is given what it does not take: " + "; ".join(told)
-
-
-def vars_of(error: ErrorInfo) -> dict[str, str]:
-    """An error as JSON."""
-    return {"node": error.node, "type": error.type, "message": error.message}
