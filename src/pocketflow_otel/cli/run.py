@@ -1,7 +1,5 @@
 """``run`` and ``demo``: a program with its flows shown live and traced to a file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Final
 

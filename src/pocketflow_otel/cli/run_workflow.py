@@ -1,8 +1,7 @@
 """``run FLOW.yaml``: a workflow document, run and traced as a program is."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -20,18 +19,16 @@ from pocketflow_otel.cli.tracing import Tracing, check_budget, exporter_names
 from pocketflow_otel.export import places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pocketflow_otel.runtime.documents.loaded import Loaded
 
 _INVALID: Final = 2
 _INTERRUPTED: Final = 130
 _FLOW: Final = f"{__name__}.flow"
 _EXIT_CODES: Final = (
-    "Exit codes: 0 when the run has succeeded; 1 when it has failed, or its result can't be written; 2 when nothing was "
-    "run, for the document, an input or the command line makes no sense; 3 when it has succeeded but a node was replaced "
-    "by its fallback or handler; 4 when a limit was reached; 5 when it waits for a decision; 130 and 143 when it was "
-    "interrupted, by Ctrl-C and by SIGTERM."
+    "Exit codes: 0 when the run has succeeded; 1 when it has failed, or its result can't be written; 2 when nothing "
+    "was run, for the document, an input or the command line makes no sense; 3 when it has succeeded, but a fallback "
+    "or handler stands in for a node; 4 when a limit was reached; 5 when it waits for a decision; 130, 143 and 129 "
+    "when it was interrupted by Ctrl-C, SIGTERM and SIGHUP."
 )
 
 
@@ -69,7 +66,8 @@ def command() -> TyperCommand:
 
 def options_by_arity() -> tuple[frozenset[str], frozenset[str]]:
     """The options that stand alone, and those that take a value."""
-    alone, with_value = {"-h", "--help"}, set()
+    alone: set[str] = {"-h", "--help"}
+    with_value: set[str] = set()
     for param in command().params:
         if param.param_type_name == "option":
             (alone if getattr(param, "is_flag", False) else with_value).update(param.opts, param.secondary_opts)
@@ -225,20 +223,20 @@ def _check_folder(run_dir: Path | None) -> None:
         raise typer.BadParameter(f"{run_dir} holds the result of another run", param_hint="--run-dir")
 
 
-def _loaded(flow: Path, *, allow_shell: bool) -> Loaded:
+def _loaded(flow: Path, *, allow_shell: bool) -> "Loaded":
     """The document, as far as it can be judged without its node types; of a broken one all faults are told."""
     from pocketflow_otel.runtime.documents.loading import load_in_part
 
     loaded, faults = load_in_part(flow)
-    if loaded is not None and not faults:
-        return loaded
-    from pocketflow_otel.runtime.documents.checks import faults_of
-    from pocketflow_otel.runtime.registry.registry import Registry
+    if loaded is None or faults:
+        from pocketflow_otel.runtime.documents.checks import faults_of
+        from pocketflow_otel.runtime.registry.registry import Registry
 
-    _refuse(map(str, faults_of(flow, Registry(), allow_shell=allow_shell)))
+        _refuse(map(str, faults_of(flow, Registry(), allow_shell=allow_shell)))
+    return loaded
 
 
-def _inputs(document: Loaded, texts: Mapping[str, str], file: Path | None) -> dict[str, Any]:
+def _inputs(document: "Loaded", texts: Mapping[str, str], file: Path | None) -> dict[str, Any]:
     from pocketflow_otel.runtime.errors import InvalidInputs
     from pocketflow_otel.runtime.inputs import read_file, read_inputs, read_mapping, read_standard_input
 
@@ -254,7 +252,7 @@ def _inputs(document: Loaded, texts: Mapping[str, str], file: Path | None) -> di
         _refuse(f"pocketflow-otel: {problem}" for problem in error.problems)
 
 
-def _check_decisions(decisions: Mapping[str, str], document: Loaded) -> None:
+def _check_decisions(decisions: Mapping[str, str], document: "Loaded") -> None:
     from pocketflow_otel.runtime.approvals import misplaced
 
     problem = misplaced(decisions, document)
@@ -263,7 +261,7 @@ def _check_decisions(decisions: Mapping[str, str], document: Loaded) -> None:
 
 
 def _show_plan(
-    document: Loaded,
+    document: "Loaded",
     inputs: Mapping[str, Any],
     format_: Format,
     output: Path,
@@ -294,7 +292,7 @@ def _show_plan(
         raise typer.Exit(1) from None
 
 
-def _refuse(sentences: Any) -> NoReturn:
+def _refuse(sentences: Iterable[str]) -> NoReturn:
     for sentence in sentences:
         say(sentence)
     raise typer.Exit(_INVALID)

@@ -133,7 +133,7 @@ class Tracing:
         return f"tracing to {', '.join(told) or 'nowhere'}; {what}"
 
     def _recorded(self) -> dict[str, bool]:
-        """Which content to record: as asked, or as the environment has it; by default where it stays on this machine."""
+        """Which content to record: as asked, or as the environment says; by default where it stays on this machine."""
         if self.content is not None:
             return dict.fromkeys(_CONTENT, self.content)
         if os.environ.get(CONTENT_ENV) or not _STAYS_HERE.issuperset(self.exporters):

@@ -48,7 +48,7 @@ def _lines(loaded: Loaded) -> Iterator[str]:
 def _kind(about: Input) -> str:
     from json import dumps
 
-    told = [about.type]
+    told: list[str] = [about.type]
     if about.choices:
         told.append("one of " + " | ".join(str(choice) for choice in about.choices))
     if about.is_required:

@@ -45,9 +45,13 @@ def read_inputs(declared: Mapping[str, Input], given: Mapping[str, Any], texts: 
             told = "" if about is not None and about.secret else f", not {shown(text)}"
             problems.append(f"input {name!r}: expected {error}{told}")
             misread.add(name)
-    kept = {name: about for name, about in declared.items() if name not in misread}
+    # Of these no more than that is said: not that they are missing as well.
+    declared = {
+        name: about.model_copy(update={"default": None}) if name in misread else about
+        for name, about in declared.items()
+    }
     try:
-        complete = complete_inputs(kept, {name: value for name, value in values.items() if name not in misread})
+        complete = complete_inputs(declared, {name: value for name, value in values.items() if name not in misread})
     except InvalidInputs as error:
         problems += error.problems
     if problems:

@@ -1,4 +1,4 @@
-"""What Ctrl-C and signals to end do to a process that runs a workflow: the first ends the run, the second the process."""
+"""What signals do to a process that runs a workflow: the first one ends the run, the second one the process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What a plan is going to do, as JSON and as text: which nodes in which order, what each waits for, and what it needs."""
+"""What a plan is going to do, as JSON and as text: which nodes, in which order, and what they need."""
 
 from __future__ import annotations
-
 
 from typing import TYPE_CHECKING, Any, Final
 

@@ -38,38 +38,47 @@ def as_text(result: Result, secrets: Secrets) -> str:
 
 
 def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
-    """What came of a run, the most important thing first."""
+    """What came of a run, the most important thing first.
+
+    Args:
+        result: What came of it.
+        folder: The run's folder, if it has one.
+        flow: The document's file, as it was named.
+    """
     where = f"; see {folder}" if folder else ""
-    yield f"{result.workflow}: {_ENDS[result.status]} {duration(result.seconds)}{_why(result)}{where}"
+    yield f"{result.workflow}: {_outcome(result)}{where}"
     if result.undone:
-        yield f"undone: {', '.join(map(_undone, result.undone))}"
-    if result.summary.abandoned_threads:
-        yield f"{count(result.summary.abandoned_threads, 'node')} did not end in time, and were left where they were"
+        yield f"taken back: {', '.join(map(_undone, result.undone))}"
+    if left := result.summary.abandoned_threads:
+        yield f"left behind, as it did not end in time: {count(left, 'node')}"
     if result.status == "waiting":
-        yield f"run {flow} again with the decision"
+        yield f"once that is decided, run {flow} again"
     yield from result.problems
 
 
-_ENDS: Final = {
-    "succeeded": "succeeded in",
-    "degraded": "succeeded, degraded, in",
-    "failed": "failed after",
-    "limit": "reached a limit after",
-    "interrupted": "interrupted after",
-    "waiting": "waits since",
-}
+def _outcome(result: Result) -> str:
+    took = duration(result.seconds)
+    match result.status:
+        case "succeeded":
+            return f"succeeded in {took}"
+        case "degraded":
+            names = dict.fromkeys(record.node for record in result.nodes if record.status == "degraded")
+            return f"degraded in {took}: something else stands in for {', '.join(names)}"
+        case "interrupted":
+            return f"interrupted after {took}"
+        case "failed":
+            return f"failed after {took}{_error(result, of_type=True)}"
+        case "limit":
+            return f"ended by a limit after {took}{_error(result)}"
+        case "waiting":
+            return f"waits{_error(result)}"
 
 
-def _why(result: Result) -> str:
-    if result.status == "degraded":
-        names = dict.fromkeys(record.node for record in result.nodes if record.status == "degraded")
-        return f": without {', '.join(names)}"
-    if result.error is None or result.status == "interrupted":
-        return ""
+def _error(result: Result, *, of_type: bool = False) -> str:
     error = result.error
-    node = f"{error.node}: " if error.node else ""
-    kind = "" if result.status in {"limit", "waiting"} else f"{error.type}: "
-    return f": {node}{kind}{error.message}"
+    if error is None:
+        return ""
+    return ": " + ": ".join(part for part in (error.node, error.type if of_type else "", error.message) if part)
 
 
 def _undone(record: NodeRecord) -> str:
