@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,12 @@ class Visit:
     Attributes:
         path: The names of the nodes around it, and its own.
         at: The numbers of the items that it belongs to.
-        number: Which visit, in its flow's run. Left out directly inside maps, as spans count the visits of all items.
+        number: Which visit, in its flow's run; None where spans are numbered otherwise.
     """
 
     path: Names
     at: tuple[int, ...]
     number: int | None
-
-
-def spans_of(record: Mapping[str, Any], kind: str, base: Path) -> int:
-    """How many spans a visit has: a class is run anew for each try, everything else tries within its one span."""
-    again = record.get("attempts", 1)
-    return again if again > 1 and is_class(kind, base) else 1
-
-
-def is_class(kind: str, base: Path) -> bool:
-    return ":" in kind and isinstance(Registry().get(kind, base), ClassType)
 
 
 def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any], trace: Trace) -> None:
@@ -52,20 +42,16 @@ def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any
     """
     (root,) = trace.roots()
     assert root.name == f"invoke_workflow {document['workflow']}"
-    types = dict(types_by_path(document["nodes"], base))
+    nodes = dict(nodes_by_path(document["nodes"], base))
+    types = {path: node["type"] for path, node in nodes.items()}
     # What was skipped, or is over a cap on visits, never began.
     records = [record for record in (*result["nodes"], *result["undone"]) if record["seconds"] > 0]
-    again = {
-        tuple(record["node"].split("."))
-        for record in records
-        if spans_of(record, types[tuple(record["node"].split("."))], base) > 1
-    }
-    told = {unnumbered(visit_of(record, types), again): record for record in records}
-    spans = [(unnumbered(visit, again), span) for visit, span in visits_in(trace, root)]
+    otherwise = numbered_otherwise(nodes, records, base)
+    told = {visit_of(record, otherwise): record for record in records}
+    spans = list(visits_in(trace, root, otherwise))
     shown, ran = Counter(visit for visit, _ in spans), Counter[Visit]()
     for record in records:
-        visit = unnumbered(visit_of(record, types), again)
-        ran[visit] += spans_of(record, types[visit.path], base)
+        ran[visit_of(record, otherwise)] += spans_of(record, types[path_of(record)], base)
     assert (shown - ran, ran - shown) == ({}, {})
     for visit, span in spans:
         operation = "invoke_workflow" if types[visit.path] in HOLDERS else "invoke_node"
@@ -73,15 +59,33 @@ def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any
         assert span.finished
         check_iterations(types[visit.path], trace.children(span))
         if ran[visit] == 1:
-            check_outcome(told[visit], trace, span)
+            check_outcome(told[visit], span)
 
 
-def unnumbered(visit: Visit, again: AbstractSet[Names]) -> Visit:
-    """A visit of a class that was run anew: its spans are numbered on."""
-    return replace(visit, number=None) if visit.path in again else visit
+def numbered_otherwise(
+    nodes: Mapping[Names, Mapping[str, Any]], records: Sequence[Mapping[str, Any]], base: Path
+) -> AbstractSet[Names]:
+    """The nodes whose spans are numbered otherwise than their visits.
+
+    Spans number on from item to item and from try to try, and number nothing that was skipped.
+    """
+    items = {path for path in nodes if len(path) > 1 and nodes[path[:-1]]["type"] == "map"}
+    skipped = {path for path, node in nodes.items() if "when" in node}
+    again = {path_of(record) for record in records if spans_of(record, nodes[path_of(record)]["type"], base) > 1}
+    return items | skipped | again
 
 
-def check_outcome(record: Mapping[str, Any], trace: Trace, span: Span) -> None:
+def spans_of(record: Mapping[str, Any], kind: str, base: Path) -> int:
+    """How many spans a visit has: a class is run anew for each try, everything else tries within its one span."""
+    again: int = record.get("attempts", 1)
+    return again if again > 1 and is_class(kind, base) else 1
+
+
+def is_class(kind: str, base: Path) -> bool:
+    return ":" in kind and isinstance(Registry().get(kind, base), ClassType)
+
+
+def check_outcome(record: Mapping[str, Any], span: Span) -> None:
     """Asserts that a node's span tells the same as its record."""
     if record["status"] == "succeeded":
         assert span.status.code is not StatusCode.ERROR, span
@@ -106,36 +110,44 @@ def check_iterations(kind: str, children: Sequence[Span]) -> None:
     assert kind == "map" or numbers == []
 
 
-def visit_of(record: Mapping[str, Any], types: Mapping[Names, str]) -> Visit:
-    path = tuple(record["node"].split("."))
-    number = None if types.get(path[:-1]) == "map" else record["visit"]
-    return Visit(path, tuple(record.get("at", ())), number)
+def path_of(record: Mapping[str, Any]) -> Names:
+    return tuple(record["node"].split("."))
 
 
-def visits_in(trace: Trace, span: Span, path: Names = (), at: tuple[int, ...] = ()) -> Iterator[tuple[Visit, Span]]:
+def visit_of(record: Mapping[str, Any], otherwise: AbstractSet[Names]) -> Visit:
+    path = path_of(record)
+    return Visit(path, tuple(record.get("at", ())), None if path in otherwise else record["visit"])
+
+
+def visits_in(
+    trace: Trace, span: Span, otherwise: AbstractSet[Names], path: Names = (), at: tuple[int, ...] = ()
+) -> Iterator[tuple[Visit, Span]]:
     """The visits below a span, with their spans."""
     for child in trace.children(span):
         if child.name == "iteration":
-            yield from visits_in(trace, child, path, (*at, child.attributes.get("pocketflow.batch.index", 0)))
+            index = child.attributes.get("pocketflow.batch.index", 0)
+            yield from visits_in(trace, child, otherwise, path, (*at, index))
         elif child.name.startswith("invoke_"):
             inner = (*path, child.name.partition(" ")[2])
-            number = None if span.name == "iteration" else child.attributes["pocketflow.node.visit"]
+            number = None if inner in otherwise else child.attributes["pocketflow.node.visit"]
             yield Visit(inner, at, number), child
-            yield from visits_in(trace, child, inner, at)
+            yield from visits_in(trace, child, otherwise, inner, at)
         else:
-            assert not list(visits_in(trace, child)), f"a node is below {child.name}"
+            assert not list(visits_in(trace, child, otherwise)), f"a node is below {child.name}"
 
 
-def types_by_path(nodes: Mapping[str, Any], base: Path, around: Names = ()) -> Iterator[tuple[Names, str]]:
-    """The types of all nodes, those of other documents too."""
+def nodes_by_path(
+    nodes: Mapping[str, Any], base: Path, around: Names = ()
+) -> Iterator[tuple[Names, Mapping[str, Any]]]:
+    """All nodes, those inside others and of other documents too."""
     for name, node in nodes.items():
         path, config = (*around, name), node.get("with", {})
-        yield path, node["type"]
+        yield path, node
         if node["type"] not in HOLDERS:
             continue
         if "path" in config:
             other = base / config["path"]
             inner = yaml.safe_load(other.read_text(encoding="utf-8"))["nodes"]
-            yield from types_by_path(inner, other.parent, path)
+            yield from nodes_by_path(inner, other.parent, path)
         else:
-            yield from types_by_path(config["do"], base, path)
+            yield from nodes_by_path(config["do"], base, path)
