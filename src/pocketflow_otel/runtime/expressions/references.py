@@ -7,6 +7,7 @@ A text that is one whole reference becomes the value that it names, with its typ
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.expressions.errors import MissingValue, ReferenceSyntaxError, UnusableValue
@@ -30,6 +31,7 @@ __all__ = [
     "syntax_errors",
 ]
 
+_SHORT: Final = 200
 _BEGINS: Final = re.compile(r"\$?\$\{")
 
 
@@ -174,7 +176,12 @@ class _Compiler:
         return _transformed(chosen, choice.transforms) if choice.transforms else chosen
 
 
-def _pieces(text: str) -> list[str | Choice]:
+def _pieces(text: str) -> tuple[str | Choice, ...]:
+    """The pieces of a text. Short ones are read once for checks, for plans, and for what waits for what."""
+    return _known_pieces(text) if len(text) <= _SHORT else _read_pieces(text)
+
+
+def _read_pieces(text: str) -> tuple[str | Choice, ...]:
     pieces: list[str | Choice] = []
     place = 0
     while begin := _BEGINS.search(text, place):
@@ -188,7 +195,10 @@ def _pieces(text: str) -> list[str | Choice]:
             pieces.append(choice)
     if place < len(text):
         pieces.append(text[place:])
-    return pieces
+    return tuple(pieces)
+
+
+_known_pieces: Final = lru_cache(maxsize=32_768)(_read_pieces)
 
 
 def _first_of(operands: Sequence[Path | Literal]) -> Callable[[Lookup], Any]:
