@@ -133,6 +133,7 @@ class Frame:
         self._ok_hard: dict[str, int] = {}
         self._open_soft: dict[str, int] = {}
         self._readers: dict[str, int] = {}
+        self._done_reading: set[str] = set()
         self._records: dict[str, NodeRecord] = {}
         self._undo_step: Step | None = None
         self._stop_event: threading.Event | None = None
@@ -397,12 +398,23 @@ class Frame:
         told = ", ".join(f"{name} {_was(self._settled[name])}" for name in hard)
         self.run.record_skip(self, planned, f"not enough of the nodes before it succeeded: {told}")
 
-    def _let_go(self, planned: PlannedNode) -> None:
-        """Drops outputs that nothing can use any more."""
+    def let_go(self, planned: PlannedNode) -> None:
+        """Drops outputs that nothing can use any more, as a node comes to its end: its span tells that they went."""
+        if not self.scope.by_action:
+            with self.run.crew.lock:
+                self._done_with(planned)
+
+    def _done_with(self, planned: PlannedNode) -> None:
+        if planned.name in self._done_reading:
+            return
+        self._done_reading.add(planned.name)
         for name in planned.waits.all:
             self._readers[name] -= 1
             if not self._readers[name]:
                 self._drop(name)
+
+    def _let_go(self, planned: PlannedNode) -> None:
+        self._done_with(planned)
         if not self._readers.get(planned.name) and planned.dependents:
             self._drop(planned.name)
 

@@ -311,6 +311,8 @@ class Step:
         self.action = output.action
         if self.planned.action is not None:
             self.action = self._templated_action(body)
+        if self.role == "node":
+            self.frame.let_go(self.planned)
         return self.action
 
     def _hand_on(self, shared: dict[Any, Any], body: Any, meta: Mapping[str, Any]) -> None:
