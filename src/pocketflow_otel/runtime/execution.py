@@ -53,7 +53,7 @@ async def execute_async(
     run = Run(plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask, loop=loop)
     run.start()
     await run.wait_async()
-    await asyncio.to_thread(run.result)
+    await run.result_async()
     return run
 
 

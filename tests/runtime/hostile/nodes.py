@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-import pyarrow
+import pyarrow as pa
 import pydantic
 
 from runtime.expressions.test_hostile import DATA, Sentinel
@@ -195,7 +195,7 @@ def odd(kind: str) -> Any:
 
 
 def table_of_arrow() -> Any:
-    return pyarrow.table({"a": [1, 2], "b": ["x", "y"]})
+    return pa.table({"a": [1, 2], "b": ["x", "y"]})
 
 
 def large() -> Any:

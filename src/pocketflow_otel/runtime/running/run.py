@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import datetime as dt
 import threading
@@ -172,9 +173,32 @@ class Run:
                 await asyncio.to_thread(self._is_over.wait, _LOOK_EVERY * 5)
         except asyncio.CancelledError:
             self.interrupt()
-            await asyncio.to_thread(self.result)
+            await self.result_async()
             raise
         return self
+
+    async def result_async(self) -> Result:
+        """As `result`, of a run that is over. A task that is cancelled meanwhile waits for it all the same, once."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
+
+        def tell(result: Result) -> None:
+            if not done.done():
+                done.set_result(result)
+
+        def finish() -> None:
+            result = self.result()
+            # A loop that has been closed waits for nothing.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, result)
+
+        # A thread of its own: one of the loop's executor may never begin, once a task is cancelled.
+        threading.Thread(target=finish, name="pocketflow-result", daemon=True).start()
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.shield(done)
+            raise
 
     def interrupt(self) -> None:
         """Begins nothing more, ends what can be ended, and takes nothing back. Safe from any thread."""
