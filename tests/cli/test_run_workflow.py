@@ -551,11 +551,13 @@ def test_progress_tells_of_what_runs_and_how_far_it_has_come():
         ("node.started", "each", (), None),
         ("node.progress", "each", (), {"done": 3, "total": 8, "unit": "items"}),
         ("node.started", "each.read", (3,), None),
+        ("node.progress", "each.read", (3,), {"done": 1, "total": 2, "unit": "steps"}),
+        ("node.started", "last", (), None),
         ("node.started", "other", (), None),
         ("node.finished", "other", (), None),
     ):
         follower.note(Event(kind, 0.0, "r", node, 1, at, data))
 
     assert follower.sentence(nodes=False) == "each 3 of 8 items"
-    assert follower.sentence(nodes=True) == "1 node done, each 3 of 8 items, running: each.read[3]"
+    assert follower.sentence(nodes=True) == "1 node done, each 3 of 8 items, running: last"
     assert follower.furthest() == (3, 8)

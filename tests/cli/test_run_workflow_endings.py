@@ -50,6 +50,7 @@ class Place:
     def __init__(self, shell):
         self.shell = shell
         self.run_dir = shell.directory / "kept"
+        self.processes = []
         shell.write("parts.py", NODES)
 
     def document(self, nodes, **fields):
@@ -70,8 +71,10 @@ class Place:
             "file",
         ]
 
-    def start(self):
-        return self.shell.start(*self.command)
+    def start(self, *before):
+        process = self.shell.start(*before, *self.command)
+        self.processes.append(process)
+        return process
 
     def run(self, *arguments, before=""):
         """Runs it to its end, after a command of the shell has made it harder."""
@@ -115,7 +118,12 @@ class Place:
 
 @pytest.fixture
 def place(shell):
-    return Place(shell)
+    one = Place(shell)
+    yield one
+    for process in one.processes:
+        # One that a failing test has left.
+        process.kill()
+        process.communicate()
 
 
 def ended(process):
@@ -205,7 +213,7 @@ def test_a_signal_that_is_ignored_stays_ignored(place):
     place.document(
         {"pause": {"type": "shell", "with": {"command": ["sh", "-c", "until test -e go; do sleep 0.05; done"]}}}
     )
-    process = place.shell.start("nohup", *place.command)
+    process = place.start("nohup")
     wait_until(lambda: place.started("pause"))
 
     process.send_signal(signal.SIGHUP)

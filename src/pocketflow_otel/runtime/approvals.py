@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
 
 
+def asking_nodes(document: Loaded) -> list[str]:
+    """The nodes that ask, by name, those inside others with the names of these: ``outer.inner``."""
+    return list(_asking(document.scope, ""))
+
+
 def misplaced(names: Iterable[str], document: Loaded) -> str | None:
     """What is wrong with names of nodes that decisions are made for; None if nothing is."""
-    asking = list(_asking(document, document.scope, ""))
+    asking = asking_nodes(document)
     for name in names:
         if name not in asking:
             near = nearest(name, asking)
@@ -24,12 +29,10 @@ def misplaced(names: Iterable[str], document: Loaded) -> str | None:
     return None
 
 
-def _asking(document: Loaded, scope: Scope, prefix: str) -> Iterator[str]:
+def _asking(scope: Scope, prefix: str) -> Iterator[str]:
     for name, node in scope.nodes.items():
         if node.type == "approve":
             yield prefix + name
-        body = scope.bodies.get(name)
-        if body is not None and body.scope is not None:
-            yield from _asking(document, body.scope, f"{prefix}{name}.")
-        if body is not None and body.workflow is not None:
-            yield from _asking(body.workflow, body.workflow.scope, f"{prefix}{name}.")
+        if (body := scope.bodies.get(name)) is not None:
+            held = body.scope if body.workflow is None else body.workflow.scope
+            yield from () if held is None else _asking(held, f"{prefix}{name}.")

@@ -130,7 +130,7 @@ class _Running:
 
         order = self._order
         try:
-            with following(quiet=order.quiet, nodes_told=order.told) as follower:
+            with following(quiet=order.quiet, nodes_told=order.told, asking=self._asking()) as follower:
                 run = self._made(follower.note)
                 result = self._interrupts.result(run)
         except OSError as error:
@@ -143,6 +143,11 @@ class _Running:
         if result.summary.abandoned_threads:
             _leave(code)
         return code
+
+    def _asking(self) -> list[str]:
+        from pocketflow_otel.runtime.approvals import asking_nodes
+
+        return asking_nodes(self._plan.document.loaded) if self._order.may_ask else []
 
     def _made(self, on_event: Callable[[Event], object]) -> Run:
         from pocketflow_otel.runtime.running.run import Run

@@ -12,7 +12,7 @@ from pocketflow_otel.figures import count, first_few
 from pocketflow_otel.runtime.streams import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pocketflow_otel.runtime.running.events import Event
 
@@ -24,14 +24,24 @@ _Visit = tuple[str, int, tuple[int, ...]]
 class Follower:
     """Follows a run by its events.
 
+    Args:
+        asking: The nodes that ask people.
+
     Attributes:
         ended: How many visits of nodes have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asking: Collection[str] = ()) -> None:
         self.ended = 0
+        self._asking = frozenset(asking)
         self._running: dict[_Visit, Any] = {}
         self._lock = threading.Lock()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a person is being asked."""
+        with self._lock:
+            return any(visit[0] in self._asking for visit in self._running)
 
     def note(self, event: Event) -> None:
         """Takes what happens: a listener for runs."""
@@ -57,10 +67,18 @@ class Follower:
         """
         with self._lock:
             running, ended = dict(self._running), self.ended
-        told = [_told(visit, data) for visit, data in running.items() if data is not None]
+        telling = [visit for visit, data in running.items() if data is not None]
+        outermost = [visit for visit in telling if not any(_is_inside(visit, other) for other in telling)]
+        told = [_told(visit, running[visit]) for visit in outermost]
         if nodes:
-            plain = [_name(visit) for visit, data in running.items() if data is None and not _holds(visit, running)]
-            told = [f"{count(ended, 'node')} done", *told, *([f"running: {first_few(plain)}"] if plain else [])]
+            others = [
+                _name(visit)
+                for visit in running
+                if not any(_is_inside(visit, other) for other in outermost)
+                and visit not in outermost
+                and not any(_is_inside(other, visit) for other in running)
+            ]
+            told = [f"{count(ended, 'node')} done", *told, *([f"running: {first_few(others)}"] if others else [])]
         return ", ".join(told)
 
     def furthest(self) -> tuple[int, int] | None:
@@ -70,8 +88,9 @@ class Follower:
         return (known[0]["done"], known[0]["total"]) if known else None
 
 
-def _holds(visit: _Visit, running: dict[_Visit, Any]) -> bool:
-    return any(other[0].startswith(f"{visit[0]}.") for other in running)
+def _is_inside(visit: _Visit, other: _Visit) -> bool:
+    """Whether a visit's node is held by that of another."""
+    return visit[0].startswith(f"{other[0]}.")
 
 
 def _name(visit: _Visit) -> str:
@@ -84,18 +103,19 @@ def _told(visit: _Visit, data: Any) -> str:
 
 
 @contextlib.contextmanager
-def following(*, quiet: bool, nodes_told: bool) -> Iterator[Follower]:
+def following(*, quiet: bool, nodes_told: bool, asking: Collection[str] = ()) -> Iterator[Follower]:
     """Tells how far a run has come while the block runs.
 
     Args:
         quiet: Whether nothing is to be told.
         nodes_told: Whether the live console tells of nodes: between its lines a bar would be torn apart, and only what
             it does not tell is worth a line.
+        asking: The nodes that ask people: a bar would stand where they answer, and lines wait until they have.
     """
-    follower = Follower()
+    follower = Follower(asking)
     if quiet or sys.stderr is None:
         yield follower
-    elif nodes_told or not sys.stderr.isatty():
+    elif nodes_told or asking or not sys.stderr.isatty():
         with _every(LINE_EVERY_SECONDS, lambda: _line(follower, nodes=not nodes_told)):
             yield follower
     else:
@@ -104,7 +124,7 @@ def following(*, quiet: bool, nodes_told: bool) -> Iterator[Follower]:
 
 
 def _line(follower: Follower, *, nodes: bool) -> None:
-    if sentence := follower.sentence(nodes=nodes):
+    if not follower.is_asking and (sentence := follower.sentence(nodes=nodes)):
         say(sentence)
 
 
