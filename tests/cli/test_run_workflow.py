@@ -288,9 +288,29 @@ def test_what_only_node_types_can_tell_is_told_before_anything_runs(place):
     outcome = run(place, document(place, {"a": {"type": "parts:missing"}}))
 
     assert (outcome.stdout, outcome.status) == ("", 2)
-    assert outcome.stderr.startswith("flow.json:1:")
-    assert "there is no 'missing' in parts" in outcome.stderr
-    assert "tracing to" not in outcome.stderr
+    assert re.fullmatch(r"flow.json:1:\d+: nodes.a.type: there is no 'missing' in parts\n", outcome.stderr)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run", "--format", "json"]], ids=["run", "dry-run"])
+def test_what_modules_print_when_they_are_imported_is_no_result(place, arguments):
+    place.write("talks.py", "import os\nprint('imported')\nos.system('echo by a child')\ndef speak(): return 'done'\n")
+
+    outcome = plainly(place, document(place, {"a": {"type": "talks:speak"}}), *arguments)
+
+    assert outcome.status == 0
+    assert "imported" in outcome.stderr
+    assert "by a child" in outcome.stderr
+    assert json.loads(outcome.stdout)["outputs"] == ["a"] if arguments else outcome.stdout == "done\n"
+
+
+def test_nodes_import_what_stands_beside_the_document(place):
+    place.write("deep/beside.py", "word = 'found'\n")
+    place.write(
+        "deep/flow.yaml",
+        "workflow: w\nnodes:\n  a: {type: python, with: {code: 'import beside; return beside.word'}}\n",
+    )
+
+    assert plainly(place, "deep/flow.yaml").stdout == "found\n"
 
 
 # Results.

@@ -14,7 +14,7 @@ from pocketflow_otel.cli import tracing as options
 from pocketflow_otel.cli.choices import one_of
 from pocketflow_otel.cli.documents import is_document
 from pocketflow_otel.cli.launch import launch, untraceable
-from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
+from pocketflow_otel.cli.output import STANDARD_OUTPUT, say
 from pocketflow_otel.cli.tracing import Tracing, check_budget, exporter_names
 from pocketflow_otel.export import places
 
@@ -231,7 +231,9 @@ def _loaded(flow: Path, *, allow_shell: bool) -> "Loaded":
     if loaded is None or faults:
         from pocketflow_otel.runtime.documents.checks import faults_of
         from pocketflow_otel.runtime.registry.registry import Registry
+        from pocketflow_otel.runtime.streams import Stdout
 
+        Stdout.divert()
         _refuse(map(str, faults_of(flow, Registry(), allow_shell=allow_shell)))
     return loaded
 
@@ -272,7 +274,10 @@ def _show_plan(
     from pocketflow_otel.runtime.documents.faults import InvalidDocument
     from pocketflow_otel.runtime.outline import as_text, outline
     from pocketflow_otel.runtime.planning import prepare
+    from pocketflow_otel.runtime.streams import Stdout
 
+    # Modules that the document names are imported, and may print.
+    stdout = Stdout.divert()
     try:
         plan = prepare(document, inputs, allow_shell=allow_shell, parallel=parallel)
     except InvalidDocument as error:
@@ -285,7 +290,7 @@ def _show_plan(
     else:
         content = as_text(told)
     try:
-        write(content, output)
+        stdout.write(content, str(output))
     except OSError as error:
         where = "standard output" if output == STANDARD_OUTPUT else output
         say(f"pocketflow-otel: cannot write to {where}: {error.strerror or error}")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -13,13 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from pocketflow_otel.runtime.documents.faults import InvalidDocument
+from pocketflow_otel.runtime.errors import InvalidInputs
 from pocketflow_otel.runtime.interrupts import Interrupts
 from pocketflow_otel.runtime.streams import Stdout, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pocketflow_otel.runtime.documents.loaded import Loaded
     from pocketflow_otel.runtime.planning import Plan
     from pocketflow_otel.runtime.running.events import Event
     from pocketflow_otel.runtime.running.records import Result
@@ -92,27 +94,22 @@ def main(arguments: Sequence[str]) -> NoReturn:
         if order.notice:
             say(order.notice)
         code = _Running(order, plan, stdout, interrupts).exit_code()
+    except (InvalidDocument, InvalidInputs) as error:
+        say(str(error), name=False)
+        _leave(NOTHING_RUN)
     except KeyboardInterrupt:
-        code = interrupts.exit_code
+        _leave(interrupts.exit_code)
     sys.exit(code)
 
 
 def _plan(order: Order) -> Plan:
-    from pocketflow_otel.runtime.documents.faults import InvalidDocument
     from pocketflow_otel.runtime.documents.loading import load
-    from pocketflow_otel.runtime.errors import InvalidInputs
     from pocketflow_otel.runtime.planning import prepare
 
-    try:
-        document: Loaded = load(Path(order.flow))
-        return prepare(document, order.inputs, allow_shell=order.allow_shell, parallel=order.parallel)
-    except InvalidDocument as error:
-        for fault in error.faults:
-            say(str(fault), name=False)
-    except InvalidInputs as error:
-        for problem in error.problems:
-            say(problem)
-    sys.exit(NOTHING_RUN)
+    document = load(Path(order.flow))
+    # Nodes of any type may import what stands beside the document.
+    sys.path.insert(0, str(document.base.resolve()))
+    return prepare(document, order.inputs, allow_shell=order.allow_shell, parallel=order.parallel)
 
 
 class _Running:
@@ -135,12 +132,16 @@ class _Running:
                 result = self._interrupts.result(run)
         except OSError as error:
             say(f"the run's folder {order.folder} can't be made: {error.strerror or error}")
-            return NOTHING_RUN
+            _leave(NOTHING_RUN)
         code = self._code(result)
         if not self._write(result, run) or self._is_unsaved():
             code = code if code not in (0, 3) else NOT_WRITTEN
         self._tell(result)
         if result.summary.abandoned_threads:
+            import atexit
+
+            # Python would wait for these threads, if it waited for all; what is registered is done all the same.
+            atexit._run_exitfuncs()  # noqa: SLF001
             _leave(code)
         return code
 
@@ -198,13 +199,11 @@ class _Running:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process at once, for Python would wait for threads that nobody waits for any more."""
-    import atexit
-
-    atexit._run_exitfuncs()  # noqa: SLF001 - what was registered is to be done all the same
+    """Ends the process at once: nothing has run that anybody wants to hear of, or all that is wanted is done."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.flush()
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
     os._exit(code)
 
 
