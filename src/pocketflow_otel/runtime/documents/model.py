@@ -191,7 +191,7 @@ class MapConfig(Part):
         do: The nodes.
         edges: As of a document.
         start: As of a document.
-        output: A template of what an item gives; without it, what its last node gives.
+        output: A template of what an item gives; without it, what each node that no other uses gives, by name.
     """
 
     over: Any = Field(examples=[["a", "b"]])
