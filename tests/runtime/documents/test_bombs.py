@@ -9,15 +9,18 @@ SECONDS = 5.0
 MEGABYTES = 200
 
 CHECK = """
-import resource, sys, time
+import re, sys, time
 from pocketflow_otel.runtime.documents.checks import faults_of
 from pocketflow_otel.runtime.registry.registry import Registry
 text = eval(sys.stdin.read())
 registry = Registry()
 faults_of("workflow: warm\\nnodes: {a: {type: template, with: {text: hi}}}\\n", registry)
-began = time.perf_counter()
+began = time.process_time()
 faults = faults_of(text, registry)
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, *faults)
+seconds = time.process_time() - began
+# Not getrusage, which begins with the memory of the process that started this one.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
+print(seconds, peak, *faults)
 """
 
 NODE = "workflow: probe\\nnodes:\\n  a: {type: template, with: {text: hi}}\\n"
@@ -57,7 +60,7 @@ BOMBS = {
     ),
     "references": (
         r"'workflow: probe\nnodes:\n  a: {type: template, with: {text: \"' + '${b} ' * 200000 + '\"}}\n'",
-        "there is nothing called 'b'",
+        "a text has at most 20,000 references",
     ),
     "an open reference": (
         r"'workflow: probe\nnodes:\n  a: {type: template, with: {text: \"' + '${' * 1000000 + '\"}}\n'",

@@ -350,9 +350,9 @@ def test_none_gets_out_of_its_data(evaluate, texts):
     said.clear()
     with watched():
         for text in texts:
-            began = time.perf_counter()
+            began = time.thread_time()
             result = outcome(evaluate, text)
-            if time.perf_counter() - began > 1:
+            if time.thread_time() - began > 1:
                 slow.append(text[:80])
             assert is_of_the_data(result), text[:80]
     assert touched == []

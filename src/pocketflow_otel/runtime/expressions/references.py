@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _SHORT: Final = 200
+_MOST_PIECES: Final = 20_000
 _BEGINS: Final = re.compile(r"\$?\$\{")
 
 
@@ -191,6 +192,8 @@ def _read_pieces(text: str) -> tuple[str | Choice, ...]:
         if begin[0] == "$${":
             pieces.append("${")
         else:
+            if len(pieces) > _MOST_PIECES:
+                raise SyntaxFault(f"a text has at most {_MOST_PIECES:,} references and texts between them", begin.start())
             choice, place = scan(text, place)
             pieces.append(choice)
     if place < len(text):

@@ -11,6 +11,8 @@ from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.expressions.transforms import TRANSFORMS, Transform
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from pocketflow_otel.runtime.expressions.paths import Steps
 
 _HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -55,6 +57,9 @@ class Choice:
     transforms: tuple[Applied, ...]
 
 
+MOST_PARTS: Final = 100
+
+
 class SyntaxFault(Exception):  # noqa: N818 - it never leaves the room
     """What is wrong at a place in a text."""
 
@@ -84,13 +89,19 @@ class _Scanner:
     def choice(self) -> Choice:
         operands = [self.operand()]
         while self.takes("??"):
+            self.check_room(operands, "alternatives")
             operands.append(self.operand())
-        transforms = []
+        transforms: list[Applied] = []
         while self.takes("|"):
+            self.check_room(transforms, "transforms")
             transforms.append(self.transform())
         if not self.takes("}"):
             self.fail_at_end()
         return Choice(tuple(operands), tuple(transforms))
+
+    def check_room(self, there: Sized, what: str) -> None:
+        if len(there) >= MOST_PARTS:
+            self.fail(f"a reference has at most {MOST_PARTS} {what}")
 
     def operand(self) -> Path | Literal:
         self.skip()
