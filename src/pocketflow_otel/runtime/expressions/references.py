@@ -193,7 +193,7 @@ def _read_pieces(text: str) -> tuple[str | Choice, ...]:
             pieces.append("${")
         else:
             if len(pieces) > _MOST_PIECES:
-                raise SyntaxFault(f"a text has at most {_MOST_PIECES:,} references and texts between them", begin.start())
+                raise SyntaxFault(f"a text has at most {_MOST_PIECES:,} references and pieces between", begin.start())
             choice, place = scan(text, place)
             pieces.append(choice)
     if place < len(text):
