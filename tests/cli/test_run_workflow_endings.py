@@ -12,7 +12,7 @@ from backends.servers import wait_until
 from cli.conftest import COMMAND, Outcome
 
 NODES = """
-import time
+import subprocess
 
 def waits(context):
     while not context.wait(0.05):
@@ -20,7 +20,7 @@ def waits(context):
     return "ended"
 
 def never_ends():
-    time.sleep(600)
+    subprocess.run(["sleep", "600"])
 
 def fails():
     raise ValueError("no luck")
@@ -169,24 +169,27 @@ def test_the_first_signal_ends_the_run_and_saves_it(place, number):
 def test_the_second_signal_ends_the_process_at_once(place, number):
     place.document({"never": {"type": "parts:never_ends"}, "coroutine": WAITING["coroutine"]})
     process = place.start()
-    wait_until(lambda: place.started("never", "coroutine"))
-    wait_until(lambda: psutil.Process(process.pid).children())
-    children = psutil.Process(process.pid).children(recursive=True)
+    parent = psutil.Process(process.pid)
+    wait_until(lambda: len(parent.children()) == 2)
+    children = parent.children()
 
     process.send_signal(number)
-    wait_until(lambda: not left_of(children))
+    # The command of the coroutine has ended; what the thread has started goes on.
+    wait_until(lambda: len(left_of(children)) == 1)
     process.send_signal(number)
     outcome = ended(process)
 
     assert (outcome.status, outcome.stdout) == (CODES[number], "")
     assert not (place.run_dir / "result.json").exists()
-    assert (left_of(children), place.leftovers()) == ([], [])
+    wait_until(lambda: not left_of(children))
+    assert place.leftovers() == []
 
 
 def test_a_thread_that_does_not_end_is_left_behind(place):
     place.document({"never": {"type": "parts:never_ends"}})
     process = place.start()
-    wait_until(lambda: place.started("never"))
+    wait_until(psutil.Process(process.pid).children)
+    children = psutil.Process(process.pid).children()
 
     process.terminate()
     outcome = ended(process)
@@ -195,6 +198,7 @@ def test_a_thread_that_does_not_end_is_left_behind(place):
     assert place.saved()["summary"]["abandoned_threads"] == 1
     assert "left behind, as it did not end in time: 1 node" in outcome.stderr
     assert any(place.shell.traces.iterdir())
+    wait_until(lambda: not left_of(children))
 
 
 def test_a_signal_before_anything_runs_ends_it_quietly(place):

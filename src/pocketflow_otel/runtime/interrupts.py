@@ -78,11 +78,12 @@ class Interrupts:
         self._news.put(None)
 
     def _kill(self) -> None:
-        _end_children()
+        end_children()
         os._exit(self.exit_code)
 
 
-def _end_children() -> None:
+def end_children() -> None:
+    """Kills all processes that this one has started, and theirs."""
     import psutil
 
     with contextlib.suppress(psutil.Error):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pocketflow_otel.runtime.documents.faults import InvalidDocument
 from pocketflow_otel.runtime.errors import InvalidInputs
-from pocketflow_otel.runtime.interrupts import Interrupts
+from pocketflow_otel.runtime.interrupts import Interrupts, end_children
 from pocketflow_otel.runtime.streams import Stdout, say
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class _Running:
         if result.summary.abandoned_threads:
             import atexit
 
+            end_children()
             # Python would wait for these threads, if it waited for all; what is registered is done all the same.
             atexit._run_exitfuncs()  # noqa: SLF001
             _leave(code)
