@@ -6,6 +6,7 @@ it need not know of spans, nor the instrumentation of the runtime.
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -45,6 +46,21 @@ class Visiting(Protocol):
 
     def measured(self) -> Measured:
         """What it took."""
+
+
+class OwnTraffic(threading.local):
+    """What tracing itself has read and written in a thread, which is no node's doing.
+
+    Attributes:
+        read: Bytes.
+        written: Bytes.
+    """
+
+    read = 0
+    written = 0
+
+
+OWN_TRAFFIC: Final = OwnTraffic()
 
 
 class StoreView:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.export.places import make_private
+from pocketflow_otel.visiting import OWN_TRAFFIC
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,7 @@ class AppendFile:
         fd = self.open()
         data = b"\n" + line if self._torn else line
         written = os.write(fd, data)
+        OWN_TRAFFIC.written += written
         if written:
             self._torn = data[written - 1] != _LINE_END
         if written < len(data):

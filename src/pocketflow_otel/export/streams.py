@@ -4,6 +4,8 @@ import io
 import os
 from typing import Final, TextIO
 
+from pocketflow_otel.visiting import OWN_TRAFFIC
+
 WRAPPED_ATTRIBUTE: Final = "__pocketflow_wrapped__"
 """Where a stream that captures what nodes print keeps the stream it stands for."""
 
@@ -44,4 +46,6 @@ def write_now(stream: TextIO, text: str) -> None:
     stream.flush()
     rest = text.encode(stream.encoding, stream.errors or "strict")
     while rest:
-        rest = rest[os.write(stream.fileno(), rest) :]
+        written = os.write(stream.fileno(), rest)
+        OWN_TRAFFIC.written += written
+        rest = rest[written:]

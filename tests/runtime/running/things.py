@@ -148,3 +148,14 @@ def make_flow() -> pocketflow.Flow:
     sizes = Sizes()
     first - "long" >> sizes
     return pocketflow.Flow(first)
+
+
+async def rest(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+async def exit_in_a_task() -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    await asyncio.gather(asyncio.create_task(leave()), asyncio.sleep(0.05))

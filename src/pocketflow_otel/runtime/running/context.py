@@ -98,7 +98,7 @@ class NodeContext:
     def count(self, **counts: float) -> None:
         """Adds to what the node is said to have done."""
         held = self._step.meter.counts
-        for name, amount in counts.items():
+        for name, amount in self._step.frame.run.secrets.masked(counts).items():
             held[name] = held.get(name, 0) + amount
 
     def progress(self, done: int, total: int | None = None, unit: str = "items") -> None:

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pocketflow_otel.visiting import OWN_TRAFFIC
+
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.events import Event
 
@@ -70,6 +72,7 @@ class Folder:
             return
         data = event.line().encode("utf-8", "backslashreplace")
         written = os.write(self._events, data)
+        OWN_TRAFFIC.written += written
         if written < len(data):
             # The disk is full: half a line would spoil the file for whoever reads it.
             os.ftruncate(self._events, os.fstat(self._events).st_size - written)

@@ -256,7 +256,7 @@ class Frame:
         elif step.status == "limit":
             self._fail(step, everywhere=True)
         elif step.status == "waiting":
-            self.run.stop(step.error)
+            self.run.stop(step.error, step.told_error)
         elif step.status == "cancelled":
             self._settle(step, "cancelled")
         elif step.status == "failed":

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pocketflow_otel.visiting import Measured
+from pocketflow_otel.visiting import OWN_TRAFFIC, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
@@ -47,16 +47,16 @@ class _Files:
         file: _File | None = getattr(threads, "file", None)
         if file is None:
             file = threads.file = _File("/proc/thread-self/io")
-            threads.own = 0
-        memory, own = self._resident()
-        threads.own += own
+        own = OWN_TRAFFIC
+        memory, length = self._resident()
+        own.read += length
         if file.number is None:
             return _Figures(memory, 0, 0)
         text = os.pread(file.number, _MOST, 0)
         middle = text.find(_WRITTEN)
-        read = int(text[len(_READ) : middle - 1]) - threads.own
-        written = int(text[middle + len(_WRITTEN) : text.find(b"\n", middle)])
-        threads.own += len(text)
+        read = int(text[len(_READ) : middle - 1]) - own.read
+        written = int(text[middle + len(_WRITTEN) : text.find(b"\n", middle)]) - own.written
+        own.read += len(text)
         return _Figures(memory, read, written)
 
     def _resident(self) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class NodeRecord:
 
     Attributes:
         node: The node; of one inside others ``outer.inner``.
-        visit: Which visit, from 1, in its flow's run; 0 of a node that was skipped.
+        visit: Which visit, from 1, in its flow's run; 0 of a node that was skipped because of others.
         at: Of a node inside maps: the numbers of the items, the outermost first.
         status: What came of it.
         role: What it ran for: ``node``; ``handler`` of another that failed; ``undo`` of another's visit.

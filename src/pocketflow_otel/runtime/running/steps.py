@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
 from pocketflow_otel.capture.shapes import shape
+from pocketflow_otel.runtime.documents.faults import nearest
+from pocketflow_otel.runtime.documents.sentences import complaints
 from pocketflow_otel.runtime.errors import (
     Cancelled,
     Interrupted,
@@ -270,7 +272,7 @@ class Step:
         try:
             self.config = planned.type.config.model_validate(given)
         except ValidationError as error:
-            raise InvalidConfig(_problems(planned, error)) from None
+            raise InvalidConfig(_problems(planned, given, error)) from None
         return given
 
     def call(self) -> Any:
@@ -444,6 +446,10 @@ class Step:
         return self._meter is not None
 
 
-def _problems(planned: PlannedNode, error: ValidationError) -> str:
-    told = [f"{'.'.join(map(str, each['loc'])) or 'with'}: {each['msg']}" for each in error.errors()]
+def _problems(planned: PlannedNode, given: Any, error: ValidationError) -> str:
+    found = complaints(error.errors(), given, planned.type.config, nearest)
+    hints = [f"; did you mean {one.near!r}?" if one.near else "" for one in found]
+    told = [
+        f"{'.'.join(map(str, one.path)) or 'with'}: {one.message}{hint}" for one, hint in zip(found, hints, strict=True)
+    ]
     return f"{planned.path} ({planned.type.name}) is given what it does not take: " + "; ".join(told)

@@ -31,7 +31,9 @@ def summary_of(
     holders = {node.path for node in document.all_nodes() if node.is_holder}
     visits = [record for record in records if record.status != "skipped"]
     node_seconds = sum(record.seconds for record in visits if record.node not in holders)
-    path = critical_path([record for record in visits if not record.at and "." not in record.node])
+    path = critical_path(
+        [record for record in visits if record.role != "undo" and not record.at and "." not in record.node]
+    )
     return Summary(
         visits=len(visits),
         by_status=dict(Counter(record.status for record in records)),
