@@ -158,4 +158,4 @@ async def exit_in_a_task() -> None:
     async def leave() -> None:
         raise SystemExit(3)
 
-    await asyncio.gather(asyncio.create_task(leave()), asyncio.sleep(0.05))
+    await asyncio.wait([asyncio.create_task(leave())])

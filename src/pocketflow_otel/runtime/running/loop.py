@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +94,9 @@ class Loop:
         asyncio.set_event_loop(loop)
         try:
             while not self._ends:
-                # A node may have stopped it; others need it still.
-                loop.run_forever()
+                # A node may have stopped it, or a task of its own may end Python; others need it still.
+                with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                    loop.run_forever()
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()
