@@ -154,8 +154,10 @@ async def rest(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def exit_in_a_task() -> None:
+async def exit_in_a_task() -> str:
     async def leave() -> None:
         raise SystemExit(3)
 
-    await asyncio.wait([asyncio.create_task(leave())])
+    task = asyncio.create_task(leave())
+    await asyncio.wait([task])
+    return repr(task.exception())
