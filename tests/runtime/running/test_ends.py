@@ -16,3 +16,13 @@ def gate():
 def test_a_task_of_a_nodes_own_that_ends_python_leaves_the_other_coroutines_running():
     result = ran({"a": call("exit_in_a_task"), "b": call("burn_async", seconds=0.01, needs=["a"])})
     assert statuses(result) == {"a": "succeeded", "b": "succeeded"}
+
+
+def test_what_a_class_gives_stands_for_the_node_that_it_takes_over_for():
+    nodes = {
+        "a": python("raise ValueError('no')", on_error="instead"),
+        "instead": {"type": "runtime.running.endings:Replacement"},
+        "b": python("return text", text="${a.text}"),
+    }
+    result = ran(nodes)
+    assert (result.status, result.outputs) == ("degraded", {"b": "instead"})

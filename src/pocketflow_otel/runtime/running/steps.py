@@ -318,13 +318,12 @@ class Step:
         return self.action
 
     def _hand_on(self, shared: dict[Any, Any], body: Any, meta: Mapping[str, Any]) -> None:
-        envelope = self._keep(body, meta)
+        self._keep(body, meta)
         planned, frame = self.planned, self.frame
         if self.role != "undo":
             name = planned.name
             if self.stands_for is not None and not frame.scope.by_action:
                 name = self.stands_for.planned.name
-                frame.outputs[name] = envelope
             shared[name] = copied(body) if frame.run.has_classes else body
             if isinstance(planned.type, FunctionType) and planned.type.writes_store and type(body) is dict:
                 shared.update(body)
@@ -345,6 +344,8 @@ class Step:
         self.output = envelope
         if self.role != "undo":
             frame.outputs[name] = envelope
+            if self.stands_for is not None and not frame.scope.by_action:
+                frame.outputs[self.stands_for.planned.name] = envelope
         return envelope
 
     @property
