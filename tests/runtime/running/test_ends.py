@@ -26,3 +26,19 @@ def test_what_a_class_gives_stands_for_the_node_that_it_takes_over_for():
     }
     result = ran(nodes)
     assert (result.status, result.outputs) == ("degraded", {"b": "instead"})
+
+
+@pytest.mark.parametrize(
+    ("undo", "told"),
+    [
+        ({"type": "parallel", "with": {"do": {"one": call("tell", value=1)}}}, [1]),
+        ({"type": "map", "with": {"over": [1, 2], "as": "each", "do": {"one": call("tell", value="${each}")}}}, [1, 2]),
+    ],
+)
+@pytest.mark.parametrize("limits", [{}, {"visits": 2}])
+def test_an_undo_node_may_hold_nodes_and_visits_of_these_are_not_limited(undo, told, limits):
+    nodes = {"a": python("return 1", undo="back"), "back": undo, "b": python("raise ValueError('no')", needs=["a"])}
+    result = ran(nodes, limits=limits)
+    assert result.status == "failed"
+    assert [record.status for record in result.undone] == ["succeeded"]
+    assert [value for _, value in Gate.told] == told

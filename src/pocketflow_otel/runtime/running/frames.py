@@ -83,6 +83,7 @@ class Frame:
         at: The numbers of the items of the maps around.
 
     Attributes:
+        takes_back: Whether an undo node holds it, at any depth.
         store: The shared store of its nodes.
         outputs: What its nodes gave, by name.
         running: The steps that are being done.
@@ -114,6 +115,7 @@ class Frame:
         self.variables = variables or {}
         self.prefix = prefix
         self.at = at
+        self.takes_back = parent is not None and parent.takes_back
         self.store: dict[Any, Any] = {}
         self.outputs: dict[str, Envelope] = {}
         self.running: set[Step] = set()
@@ -189,7 +191,9 @@ class Frame:
             self.post = Post(self)
             if self.parent is not None:
                 self.parent.frame.children.add(self)
-                stopped = self.parent.timed_out or self.parent.frame.stopped
+                stopped = self.parent.timed_out
+                if stopped is None and self.parent.is_to_end:
+                    stopped = self.parent.frame.stopped
                 if stopped is not None:
                     self.stop(stopped)
             self._begin()

@@ -184,10 +184,10 @@ class _Items:
     def numbers(self) -> Iterator[int]:
         while True:
             with self._lock:
-                ends = self.error is not None or self._step.frame.stopped is not None
+                ends = self.error is not None or self._step.is_to_end
                 index = None if ends else next(self._numbers, None)
             if index is None:
-                if self._step.frame.stopped is not None and self.error is None:
+                if self._step.is_to_end and self.error is None:
                     self.error = self._step.frame.stopped
                 return
             yield index
@@ -199,7 +199,7 @@ class _Items:
 
     def failed(self, error: BaseException, *, goes_on: bool) -> None:
         step = self._step
-        ends = isinstance(error, _ENDS_THE_RUN) or step.frame.stopped is not None or error is step.timed_out
+        ends = isinstance(error, _ENDS_THE_RUN) or step.is_to_end or error is step.timed_out
         if goes_on and not ends:
             step.degraded_inside = True
             step.inner_failure = None

@@ -336,7 +336,7 @@ class Run:
         name, planned = step.planned.name, step.planned
         with self.crew.lock:
             step.number = step.frame.visits[name] = step.frame.visits.get(name, 0) + 1
-            if step.role == "undo":
+            if step.takes_back:
                 return
             self._visits += 1
             home: Home | None = step.frame.home

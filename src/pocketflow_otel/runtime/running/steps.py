@@ -135,6 +135,11 @@ class Step:
         """Whether it is not to begin any more."""
         return self.role != "undo" and self.frame.stopped is not None
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is an undo node's, or one that such a node holds."""
+        return self.role == "undo" or self.frame.takes_back
+
     # What its references see.
 
     def lookup(self, head: str) -> Any:
