@@ -1,8 +1,11 @@
 """What is left of runs, and of what they hold, when they end: nothing that goes on, waits or is kept by mistake."""
 
+import threading
+
 import pytest
 
-from runtime.running.running import call, python, ran, statuses
+from pocketflow_otel.runtime import Run, collect, load, prepare
+from runtime.running.running import call, document, python, ran, statuses
 from runtime.running.things import Gate
 
 
@@ -42,3 +45,13 @@ def test_an_undo_node_may_hold_nodes_and_visits_of_these_are_not_limited(undo, t
     assert result.status == "failed"
     assert [record.status for record in result.undone] == ["succeeded"]
     assert [value for _, value in Gate.told] == told
+
+
+def test_a_coroutine_that_a_function_gives_is_cancelled_where_its_run_is_interrupted():
+    plan = prepare(load(document({"a": {"type": "runtime.running.endings:begin_long"}})))
+    reached = threading.Event()
+    run = Run(plan, on_event=lambda event: reached.set() if event.kind == "node.started" else None).start()
+    assert reached.wait(10)
+    run.interrupt()
+    result = collect(run)
+    assert (result.status, statuses(result)) == ("interrupted", {"a": "cancelled"})

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import copy
 import time
+from concurrent.futures import CancelledError
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -307,8 +308,10 @@ class Step:
             future.cancel()
         try:
             return future.result()
-        except asyncio.CancelledError:
-            raise Cancelled("the run has ended") from None
+        except CancelledError:
+            if self.is_to_end:
+                raise Cancelled("the run has ended") from None
+            raise
 
     def publish(self, shared: dict[Any, Any], result: Any) -> str | None:
         """Takes what the node gave: an output for others, a key of the store, an action."""
