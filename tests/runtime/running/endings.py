@@ -4,6 +4,8 @@ import asyncio
 
 import pocketflow
 
+from runtime.running.things import Large
+
 
 class Replacement(pocketflow.Node):
     def post(self, shared, prep_res, exec_res):
@@ -13,3 +15,7 @@ class Replacement(pocketflow.Node):
 def begin_long() -> object:
     """Gives a coroutine, and is no coroutine function."""
     return asyncio.sleep(60)
+
+
+async def make_large_async() -> Large:
+    return Large()

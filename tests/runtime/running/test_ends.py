@@ -1,5 +1,6 @@
 """What is left of runs, and of what they hold, when they end: nothing that goes on, waits or is kept by mistake."""
 
+import gc
 import threading
 
 import pytest
@@ -55,3 +56,18 @@ def test_a_coroutine_that_a_function_gives_is_cancelled_where_its_run_is_interru
     run.interrupt()
     result = collect(run)
     assert (result.status, statuses(result)) == ("interrupted", {"a": "cancelled"})
+
+
+def test_outputs_of_nodes_side_by_side_are_gone_once_they_are_used():
+    large = {f"large_{number}": call("make_large") for number in range(3)}
+    large["large_async"] = {"type": "runtime.running.endings:make_large_async"}
+    uses = {f"use_{name}": python("return 1", value=f"${{{name}}}") for name in large}
+    # One after the other, so that no thread still holds what it did last.
+    rests = {"rest_1": call("rest", seconds=0.05, needs=[*uses]), "rest_2": call("rest", seconds=0, needs=["rest_1"])}
+    gc.collect()
+    gc.disable()
+    try:
+        result = ran({**large, **uses, **rests, "count": call("count_alive", needs=["rest_2"])})
+    finally:
+        gc.enable()
+    assert result.outputs["count"] == 0

@@ -46,6 +46,10 @@ class Post:
     def wait(self) -> Step | None:
         """Waits for the bell; gives the step that there is to do."""
         self._bell.acquire()
+        return self.taken()
+
+    def taken(self) -> Step | None:
+        """Takes out the step that there is to do."""
         step, self.step = self.step, None
         return step
 
@@ -131,14 +135,17 @@ class Crew:
         if post is None or not post.is_waiting:
             post = self._idle.pop() if self._idle else None
         if post is None:
-            threading.Thread(target=self.work, args=(step,), name="pocketflow-node", daemon=True).start()
+            post = Post()
+            post.step = step
+            threading.Thread(target=self.work, args=(post,), name="pocketflow-node", daemon=True).start()
             return
         post.step = step
         post.ring()
 
-    def work(self, step: Step | None) -> None:
-        """What a thread of the crew does: steps, for as long as there are any."""
-        post = Post()
+    def work(self, post: Post) -> None:
+        """What a thread of the crew does: the step that is in its post, and others for as long as there are any."""
+        # The thread keeps what it was begun with: a step would be kept with all that it gave.
+        step = post.taken()
         while True:
             if step is not None:
                 step.run()

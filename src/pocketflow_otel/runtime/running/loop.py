@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,8 @@ class Loop:
         """The loop."""
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                # It would keep the context that it is made in, with the step that is under way there.
+                self._loop = contextvars.Context().run(asyncio.new_event_loop)
                 self._thread = threading.Thread(target=self._serve, name="pocketflow-loop", daemon=True)
                 self._thread.start()
             return self._loop

@@ -417,13 +417,15 @@ class Step:
         run = self.frame.run
         self.status = status
         self.record = record_of(self, status)
-        # The node knows its step: what it was given would wait for the garbage collector.
-        self.instance = self.config = None
+        # The node and the task know their step: what it was given, and gave, would wait for the garbage collector.
+        self.instance = self.config = self.task = None
         run.recorder.record(self.record)
         run.tell("node.skipped" if status == "skipped" else "node.finished", self, self.record.as_json)
         with run.crew.lock:
             run.crew.release(self)
             self.frame.step_over(self)
+        # What the node has opened may keep its context, and this step with it.
+        self.output = self._view = None
         run.tell_noted()
 
     def becomes_degraded(self, output: Envelope | None = None) -> None:
