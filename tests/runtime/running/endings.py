@@ -1,6 +1,7 @@
 """What documents of tests of ends name as types."""
 
 import asyncio
+from typing import Any
 
 import pocketflow
 
@@ -19,3 +20,17 @@ def begin_long() -> object:
 
 async def make_large_async() -> Large:
     return Large()
+
+
+class Held:
+    """Connections that nodes were given."""
+
+    connections: list[Any] = []
+
+
+def hold_connection(reference: str, context) -> None:
+    Held.connections.append(context.connection(reference))
+
+
+def connections_open() -> list[bool]:
+    return [not each.client.is_closed for each in Held.connections]

@@ -1,11 +1,13 @@
 """What is left of runs, and of what they hold, when they end: nothing that goes on, waits or is kept by mistake."""
 
 import gc
+import json
 import threading
 
 import pytest
 
 from pocketflow_otel.runtime import Run, collect, load, prepare
+from runtime.running.endings import Held
 from runtime.running.running import call, document, python, ran, statuses
 from runtime.running.things import Gate
 
@@ -13,6 +15,7 @@ from runtime.running.things import Gate
 @pytest.fixture(autouse=True)
 def gate():
     Gate.close()
+    Held.connections.clear()
     yield
     Gate.opened.set()
 
@@ -71,3 +74,29 @@ def test_outputs_of_nodes_side_by_side_are_gone_once_they_are_used():
     finally:
         gc.enable()
     assert result.outputs["count"] == 0
+
+
+def test_the_time_that_a_document_inside_another_may_take_ends_with_it(tmp_path):
+    (tmp_path / "inner.yaml").write_text(json.dumps(document({"a": call("tell", value=1)}, limits={"seconds": 0.2})))
+    nodes = {
+        "inner": {"type": "workflow", "with": {"path": str(tmp_path / "inner.yaml")}},
+        "after": call("rest", seconds=0.5, needs=["inner"]),
+    }
+    assert ran(nodes).status == "succeeded"
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_connections_of_a_document_inside_another_are_open_as_long_as_it_may_need_them(tmp_path, undo):
+    connections = {"http.server": {"base_url": "http://127.0.0.1:9"}}
+    hold = {"type": "runtime.running.endings:hold_connection", "with": {"reference": "@http.server"}}
+    inner = {"a": {**hold, **({"undo": "b"} if undo else {})}, **({"b": hold} if undo else {})}
+    (tmp_path / "inner.yaml").write_text(json.dumps(document(inner, connections=connections)))
+    nodes = {
+        "inner": {"type": "workflow", "with": {"path": str(tmp_path / "inner.yaml")}},
+        "after": {"type": "runtime.running.endings:connections_open", "needs": ["inner"]},
+        "last": python("raise ValueError('no')", needs=["after"]),
+    }
+    result = ran(nodes)
+    after = next(record for record in result.nodes if record.node == "after")
+    assert after.output == [undo]
+    assert [record.status for record in result.undone] == ["succeeded"] * undo

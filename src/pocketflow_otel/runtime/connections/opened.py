@@ -69,6 +69,11 @@ class Connections:
                 self._opened[name] = self._open(name)
             return self._opened[name]
 
+    @property
+    def is_used(self) -> bool:
+        """Whether any is open."""
+        return bool(self._opened)
+
     def close(self) -> list[str]:
         """Closes all that were opened, the last one first.
 

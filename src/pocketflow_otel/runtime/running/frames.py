@@ -17,7 +17,7 @@ from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.running.steps import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pocketflow_otel.runtime.planning import PlannedDocument, PlannedNode, PlannedScope
     from pocketflow_otel.runtime.running.records import NodeRecord
@@ -36,6 +36,11 @@ class Home:
         known: What references may begin with, besides nodes: inputs, env, run.
         connections: Its connections.
         around: Of a document that is a node of another: that one's.
+
+    Attributes:
+        visits: How many visits of its nodes there were.
+        is_over: Whether it has been run.
+        forget_time: Ends the count of the time that it may take, if that is limited.
     """
 
     def __init__(
@@ -52,6 +57,15 @@ class Home:
         self.inputs = inputs
         self.known = known
         self.connections = connections
+        self.is_over = False
+        self.forget_time: Callable[[], None] | None = None
+
+    def over(self) -> None:
+        """Takes note that it has been run: the time that it may take is counted no more."""
+        self.is_over = True
+        if self.forget_time is not None:
+            self.forget_time()
+            self.forget_time = None
 
 
 class Undo:

@@ -18,7 +18,7 @@ from pocketflow_otel.runtime.values.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pocketflow_otel.runtime.planning import PlannedBody
+    from pocketflow_otel.runtime.planning import PlannedBody, PlannedDocument
     from pocketflow_otel.runtime.running.flows import Holder
     from pocketflow_otel.runtime.running.steps import Step
 
@@ -68,18 +68,30 @@ def _stop_inside(step: Step, error: BaseException) -> None:
 
 
 def _once(step: Step, flow: Holder, body: PlannedBody) -> Any:
+    if body.document is not None:
+        return _document(step, flow, body, body.document)
     frame, prefix = step.frame, f"{step.planned.path}."
-    if body.document is not None and body.inputs is not None:
-        inputs = complete_inputs(body.document.loaded.document.inputs, copied(body.inputs.resolve(step.lookup)))
-        home = frame.run.home(body.document, inputs, frame.home)
-        inner = Frame(frame.run, body.document.scope, home, parent=step, prefix=prefix, at=frame.at)
-        inner.store.update(inputs)
-    elif body.scope is not None:
-        inner = Frame(frame.run, body.scope, frame.home, outer=frame, parent=step, prefix=prefix, at=frame.at)
-        inner.variables = frame.variables
-    else:
+    if body.scope is None:
         raise AssertionError(step.planned.path)
+    inner = Frame(frame.run, body.scope, frame.home, outer=frame, parent=step, prefix=prefix, at=frame.at)
+    inner.variables = frame.variables
     return _run(step, flow, body, inner, dict(inner.variables))
+
+
+def _document(step: Step, flow: Holder, body: PlannedBody, document: PlannedDocument) -> Any:
+    frame, prefix = step.frame, f"{step.planned.path}."
+    if body.inputs is None:
+        raise AssertionError(step.planned.path)
+    inputs = complete_inputs(document.loaded.document.inputs, copied(body.inputs.resolve(step.lookup)))
+    home = frame.run.home(document, inputs, frame.home)
+    inner = Frame(frame.run, document.scope, home, parent=step, prefix=prefix, at=frame.at)
+    inner.store.update(inputs)
+    try:
+        return _run(step, flow, body, inner, {})
+    finally:
+        home.over()
+        if not inner.undoable:
+            frame.run.leave(home)
 
 
 def _each(step: Step, flow: Holder, body: PlannedBody) -> list[Any]:

@@ -107,7 +107,6 @@ class Run:
         self._is_over = threading.Event()
         self._result: Result | None = None
         self._finishing = threading.Lock()
-        self._timers: list[Callable[[], None]] = []
         self._root = self._new_root()
 
     def _new_root(self) -> Frame:
@@ -133,9 +132,14 @@ class Run:
         known = {"inputs": inputs, "env": self.environment, "run": about}
         home = Home(document, inputs, known, connections, around)
         self._homes.append(home)
-        if around is not None and (seconds := loaded.document.limits.seconds) is not None:
-            self._end_after(seconds, document.name)
+        if around is not None:
+            self._limit_time(home)
         return home
+
+    def leave(self, home: Home) -> None:
+        """Takes note that a document inside another has been run, and that nothing in it is to be taken back."""
+        self._homes.remove(home)
+        self._close_connections([home])
 
     # From outside.
 
@@ -258,8 +262,7 @@ class Run:
         try:
             self._tell_run("run.started", {"workflow": self.plan.document.name})
             limits = self.plan.document.loaded.document.limits
-            if limits.seconds is not None:
-                self._end_after(limits.seconds, self.plan.document.name)
+            self._limit_time(self._root.home)
             flow = workflow(self.plan.document.name, self.plan.document.scope, self._prototypes)
             flow.frames[id(self._root.store)] = self._root
             otel_context.attach(with_budget(otel_context.get_current(), self._budget))
@@ -290,11 +293,16 @@ class Run:
             root.take_back(error)
             raise
 
-    def _end_after(self, seconds: float, name: str) -> None:
-        def end() -> None:
-            self.stop(LimitReached(f"{name} has taken the {seconds:g} s that it may take"))
+    def _limit_time(self, home: Home) -> None:
+        name, seconds = home.document.name, home.document.loaded.document.limits.seconds
+        if seconds is None:
+            return
 
-        self._timers.append(self.loop.later(seconds, end))
+        def end() -> None:
+            if not home.is_over:
+                self.stop(LimitReached(f"{name} has taken the {seconds:g} s that it may take"))
+
+        home.forget_time = self.loop.later(seconds, end)
 
     def stop(self, error: BaseException | None, failure: ErrorInfo | None = None) -> None:
         """Ends the run early."""
@@ -387,9 +395,9 @@ class Run:
         if is_left:
             self._record_left()
             self._ended = time.perf_counter()
-        for cancel in self._timers:
-            cancel()
-        self._close_connections()
+        for home in list(self._homes):
+            home.over()
+        self._close_connections(list(self._homes))
         self.loop.close()
         result = self._made_result()
         event = Event("run.finished", time.time(), self.id, data={"status": result.status})
@@ -407,14 +415,13 @@ class Run:
         except OSError as error:
             self.problems.append(f"the result can't be saved in {self.folder.path}: {error.strerror or error}")
 
-    def _close_connections(self) -> None:
-        homes = list(self._homes)
-
+    def _close_connections(self, homes: list[Home]) -> None:
         async def close() -> None:
             for home in homes:
                 self.problems.extend(await home.connections.aclose())
 
-        if self.loop.is_used and not self.loop.runs_here():
+        in_loop = self.loop.is_used and not self.loop.runs_here()
+        if in_loop and any(home.connections.is_used for home in homes):
             future = asyncio.run_coroutine_threadsafe(close(), self.loop.get())
             try:
                 future.result(GRACE_SECONDS)
