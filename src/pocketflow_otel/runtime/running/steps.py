@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.runtime.planning import PlannedNode
     from pocketflow_otel.runtime.running.frames import Frame, Undo
+    from pocketflow_otel.runtime.secrets import Secrets
     from pocketflow_otel.visiting import Measured
 
 _NO_META: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -278,7 +279,7 @@ class Step:
         try:
             self.config = planned.type.config.model_validate(given)
         except ValidationError as error:
-            raise InvalidConfig(_problems(planned, given, error)) from None
+            raise InvalidConfig(_problems(planned, given, error, self.frame.run.secrets)) from None
         return given
 
     def call(self) -> Any:
@@ -457,8 +458,12 @@ class Step:
         return self._meter is not None
 
 
-def _problems(planned: PlannedNode, given: Any, error: ValidationError) -> str:
-    found = complaints(error.errors(), given, planned.type.config, nearest)
+def _problems(planned: PlannedNode, given: Any, error: ValidationError, secrets: Secrets) -> str:
+    # Masked before they are cut: of a secret that was cut, nothing tells the rest.
+    details = error.errors(include_url=False)
+    for detail in details:
+        detail["input"] = secrets.masked(detail["input"])
+    found = complaints(details, given, planned.type.config, nearest)
     hints = [f"; did you mean {one.near!r}?" if one.near else "" for one in found]
     told = [
         f"{'.'.join(map(str, one.path)) or 'with'}: {one.message}{hint}" for one, hint in zip(found, hints, strict=True)
