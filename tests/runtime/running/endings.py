@@ -23,14 +23,14 @@ async def make_large_async() -> Large:
 
 
 class Held:
-    """Connections that nodes were given."""
+    """Clients of connections that nodes were given."""
 
-    connections: list[Any] = []
+    clients: list[Any] = []
 
 
 def hold_connection(reference: str, context) -> None:
-    Held.connections.append(context.connection(reference))
+    Held.clients.append(context.connection(reference).client)
 
 
 def connections_open() -> list[bool]:
-    return [not each.client.is_closed for each in Held.connections]
+    return [not client.is_closed for client in Held.clients]

@@ -15,7 +15,7 @@ from runtime.running.things import Gate
 @pytest.fixture(autouse=True)
 def gate():
     Gate.close()
-    Held.connections.clear()
+    Held.clients.clear()
     yield
     Gate.opened.set()
 
