@@ -449,7 +449,7 @@ def test_a_run_that_waits_for_nobody_tells_how_to_go_on(place):
 
     assert (outcome.stdout, outcome.status) == ("", 5)
     first, second = outcome.stderr.splitlines()
-    assert first.startswith("pocketflow-otel: asking: waits: Send it? (send or keep): ")
+    assert first.startswith("pocketflow-otel: asking: waits: send: Send it? (send or keep): ")
     assert "--approve send=send" in first
     assert second == "pocketflow-otel: once that is decided, run asking.yaml again"
 
@@ -459,6 +459,15 @@ def test_a_misspelt_decision_is_told_with_what_was_meant(place):
 
     assert outcome.status == 2
     assert "did you mean 'send'?" in " ".join(re.sub("[│]", "", outcome.stderr).split())
+
+
+def test_a_decision_that_is_no_choice_is_told_before_anything_runs(place):
+    outcome = plainly(place, "asking.yaml", "--approve", "send=kep")
+
+    assert outcome.status == 2
+    assert "send: expected send or keep, not 'kep'; did you mean 'keep'?" in " ".join(
+        re.sub("[│]", "", outcome.stderr).split()
+    )
 
 
 def test_a_decision_can_be_waited_for_in_the_background(place):

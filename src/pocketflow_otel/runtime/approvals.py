@@ -7,32 +7,51 @@ from typing import TYPE_CHECKING
 from pocketflow_otel.runtime.documents.faults import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
+    from pocketflow_otel.runtime.documents.model import Node
 
 
 def asking_nodes(document: Loaded) -> list[str]:
     """The nodes that ask, by name, those inside others with the names of these: ``outer.inner``."""
-    return list(_asking(document.scope, ""))
+    return [name for name, _ in _asking(document.scope, "")]
 
 
-def misplaced(names: Iterable[str], document: Loaded) -> str | None:
-    """What is wrong with names of nodes that decisions are made for; None if nothing is."""
-    asking = asking_nodes(document)
-    for name in names:
+def misplaced(decisions: Mapping[str, str], document: Loaded) -> str | None:
+    """What is wrong with decisions that are made beforehand, by node; None if nothing is."""
+    asking = dict(_asking(document.scope, ""))
+    for name, decision in decisions.items():
         if name not in asking:
             near = nearest(name, asking)
             there = f"there are {', '.join(asking)}" if asking else "the document has none"
             hint = f"; did you mean {near!r}?" if near else ""
             return f"{name!r} is no node of type approve: {there}{hint}"
+        if (problem := _no_choice(asking[name], decision)) is not None:
+            return f"{name}: {problem}"
     return None
 
 
-def _asking(scope: Scope, prefix: str) -> Iterator[str]:
+def _no_choice(node: Node, decision: str) -> str | None:
+    """What is wrong with a decision, as far as the choices are known before a run."""
+    from pocketflow_otel.runtime.expressions.references import parse
+    from pocketflow_otel.runtime.nodes.approval.question import Question
+    from pocketflow_otel.runtime.nodes.approve import DEFAULT_CHOICES
+
+    choices = parse(node.with_.get("choices", list(DEFAULT_CHOICES)))
+    if not choices.is_constant:
+        return None
+    try:
+        Question("", "", "", "", tuple(choices.value), takes_comment=False).choice(decision)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _asking(scope: Scope, prefix: str) -> Iterator[tuple[str, Node]]:
     for name, node in scope.nodes.items():
         if node.type == "approve":
-            yield prefix + name
+            yield prefix + name, node
         if (body := scope.bodies.get(name)) is not None:
             held = body.scope if body.workflow is None else body.workflow.scope
             yield from () if held is None else _asking(held, f"{prefix}{name}.")

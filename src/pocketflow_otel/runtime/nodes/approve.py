@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.runtime.registry.node_types import Context
 
+DEFAULT_CHOICES: Final = ("approve", "reject")
+
 
 def _distinct(choices: list[str]) -> list[str]:
     twice = next((choice for choice in choices if choices.count(choice) > 1), None)
@@ -50,7 +52,7 @@ class ApproveConfig(Part):
 
     prompt: str = Field(examples=["Send this answer?"])
     show: Any = None
-    choices: Choices = Field(default=["approve", "reject"])
+    choices: Choices = Field(default=list(DEFAULT_CHOICES))
     by: Literal["terminal", "file", "http"] = "terminal"
     comment: bool = False
     timeout: Seconds | None = None
