@@ -131,6 +131,12 @@ def ended(process):
     return Outcome(stdout, stderr, process.returncode)
 
 
+def started_by(process):
+    """The processes that a run has started: a node that has begun is about to start one."""
+    wait_until(lambda: psutil.Process(process.pid).children(recursive=True))
+    return psutil.Process(process.pid).children(recursive=True)
+
+
 def left_of(processes):
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
@@ -142,8 +148,7 @@ def test_the_first_signal_ends_the_run_and_saves_it(place, number):
     )
     process = place.start()
     wait_until(lambda: place.started(*WAITING))
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children
+    children = started_by(process)
 
     process.send_signal(number)
     outcome = ended(process)
@@ -196,6 +201,7 @@ def test_a_thread_that_does_not_end_is_left_behind(place):
 
     assert outcome.status == 143
     assert place.saved()["summary"]["abandoned_threads"] == 1
+    assert "interrupted: what still runs has 5 seconds to end; a second signal ends it at once\n" in outcome.stderr
     assert "left behind, as it did not end in time: 1 node" in outcome.stderr
     assert any(place.shell.traces.iterdir())
     wait_until(lambda: not left_of(children))

@@ -6,13 +6,16 @@ import contextlib
 import os
 import signal
 import threading
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
+
+from pocketflow_otel.runtime.streams import say
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.records import Result
     from pocketflow_otel.runtime.running.run import Run
 
+_SAID_AFTER_SECONDS: Final = 0.3
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -54,14 +57,22 @@ class Interrupts:
         self._runs = True
         run.start()
         threading.Thread(target=self._watch, args=(run,), name="pocketflow-result", daemon=True).start()
-        while True:
-            news = self._news.get()
-            if news is None:
-                run.interrupt()
-            elif isinstance(news, BaseException):
-                raise news
-            else:
-                return news
+        news = self._news.get()
+        while news is None:
+            run.interrupt()
+            news = self._at_the_end()
+        if isinstance(news, BaseException):
+            raise news
+        return news
+
+    def _at_the_end(self) -> Result | BaseException | None:
+        """What comes of an interrupted run; who waits longer than a moment is told for what."""
+        from pocketflow_otel.runtime.running.run import GRACE_SECONDS
+
+        with contextlib.suppress(Empty):
+            return self._news.get(timeout=_SAID_AFTER_SECONDS)
+        say(f"interrupted: what still runs has {GRACE_SECONDS:g} seconds to end; a second signal ends it at once")
+        return self._news.get()
 
     def _watch(self, run: Run) -> None:
         try:
