@@ -241,8 +241,9 @@ async def test_a_server_that_refuses_is_asked_once_and_told_of_without_the_key(
 
 
 async def test_nobody_there_is_told(context: Alone) -> None:
-    connected(context, f"http://127.0.0.1:{free_port()}/v1")
-    with pytest.raises(LlmConnectionError, match="gpt-4o-mini: the server can't be reached"):
+    server = f"http://127.0.0.1:{free_port()}"
+    connected(context, f"{server}/v1")
+    with pytest.raises(LlmConnectionError, match=f"gpt-4o-mini: {server} can't be reached"):
         await chat(context, prompt="q")
 
 

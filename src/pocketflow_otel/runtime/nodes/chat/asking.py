@@ -127,19 +127,25 @@ def _explaining(model: str, client: openai.AsyncOpenAI, mask: Callable[[str], st
     try:
         yield
     except openai.OpenAIError as error:
-        kind, said = _told(error)
+        kind, said = _told(error, _origin(client))
         # A server may repeat the key that it was given.
         text = said.replace(client.api_key, MASK) if client.api_key else said
         raise kind(mask(f"{model}: {text}")) from None
 
 
-def _told(error: openai.OpenAIError) -> tuple[type[LlmError], str]:
+def _origin(client: openai.AsyncOpenAI) -> str:
+    """The server, without what else its address may hold: a password, or a path with a key."""
+    url = client.base_url
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+def _told(error: openai.OpenAIError, server: str) -> tuple[type[LlmError], str]:
     match error:
         case openai.APITimeoutError():
-            return LlmConnectionError, "no answer in time"
+            return LlmConnectionError, f"no answer in time from {server}"
         case openai.APIConnectionError():
             reason = error.__cause__
-            return LlmConnectionError, f"the server can't be reached{f': {reason}' if reason else ''}"
+            return LlmConnectionError, f"{server} can't be reached{f': {reason}' if reason else ''}"
         case openai.RateLimitError():
             return LlmRateLimitError, f"rate limit: {_message(error)}"
         case openai.APIStatusError() if error.status_code >= 500:  # noqa: PLR2004
