@@ -222,6 +222,13 @@ async def test_a_wrong_line_is_told_with_its_place(alone: Alone) -> None:
         await result_of(READ, alone, path="t.csv", delimiter=",", types={"a": "BIGINT", "b": "BIGINT"})
 
 
+async def test_a_file_in_another_encoding_is_told_in_the_words_of_documents(alone: Alone) -> None:
+    (alone.base / "t.csv").write_bytes(b"\xff\xfe\x00\x01\n\x00")
+    with pytest.raises(DatabaseError, match=r"t\.csv.*\n.*not utf-8 encoded") as caught:
+        await result_of(READ, alone, path="t.csv")
+    assert "ignore_errors" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "sql",
     [

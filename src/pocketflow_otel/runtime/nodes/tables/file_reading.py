@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 SAMPLE_ROWS: Final = 20_480
 ALL_ROWS: Final = -1
 # What it would have done is said in the words of options that a document does not have.
-_SOLUTIONS: Final = re.compile(r"\n(?:Possible solutions|Possible fixes|Try increasing)|If this error occurs")
+_SOLUTIONS: Final = re.compile(
+    r"\n(?:Possible solution|Possible fixes|Try increasing)|If this error occurs", re.IGNORECASE
+)
 _GUESSED: Final = ("auto-detected", "sample_size")
 _ARROW_FILE: Final = b"ARROW1"
 
