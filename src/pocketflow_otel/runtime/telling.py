@@ -45,8 +45,10 @@ def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
         folder: The run's folder, if it has one.
         flow: The document's file, as it was named.
     """
-    where = f"; see {folder}" if folder else ""
-    yield f"{result.workflow}: {_outcome(result)}{where}"
+    outcome = f"{result.workflow}: {_outcome(result)}"
+    where = f"see {folder}" if folder else ""
+    # After several lines, such as a database's with the place in a query, it would seem to belong to the last of them.
+    yield from (outcome, where) if where and "\n" in outcome else ("; ".join(filter(None, (outcome, where))),)
     if result.undone:
         yield f"taken back: {', '.join(map(_undone, result.undone))}"
     if left := result.summary.abandoned_threads:
@@ -78,7 +80,8 @@ def _error(result: Result, *, of_type: bool = False) -> str:
     error = result.error
     if error is None:
         return ""
-    return ": " + ": ".join(part for part in (error.node, error.type if of_type else "", error.message) if part)
+    node = error.node + "".join(f"[{number}]" for number in error.at)
+    return ": " + ": ".join(part for part in (node, error.type if of_type else "", error.message) if part)
 
 
 def _undone(record: NodeRecord) -> str:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from pocketflow_otel.runtime.telling import sentences
 from runtime.running.running import call, python, ran, statuses
 from runtime.running.things import Gate, Large
 
@@ -21,6 +22,36 @@ def gate():
     Gate.close()
     yield
     let_through()
+
+
+def test_an_error_inside_a_map_tells_the_item():
+    told = []
+    body = {"divide": python("return 1 / n", n="${item}")}
+
+    result = ran(
+        {"each": {"type": "map", "with": {"over": [2, 1, 0], "do": body}}},
+        on_event=lambda event: told.append(event.as_json()),
+    )
+
+    assert (result.error.node, result.error.at) == ("each.divide", (2,))
+    assert [sentence.partition(" after ")[2].partition(": ")[2] for sentence in sentences(result, None, "f.yaml")] == [
+        "each.divide[2]: ZeroDivisionError: division by zero"
+    ]
+    failed = next(event for event in told if event.get("status") == "failed")
+    assert failed["error"] == {
+        "node": "each.divide",
+        "type": "ZeroDivisionError",
+        "message": "division by zero",
+        "at": [2],
+    }
+
+
+def test_where_a_run_of_several_lines_is_kept_stands_on_a_line_of_its_own():
+    result = ran({"a": python("raise ValueError('here:\\n  ^')")})
+
+    _, *more = sentences(result, "kept", "f.yaml")
+
+    assert more == ["see kept"]
 
 
 def test_a_node_that_fails_is_tried_again_and_all_it_printed_is_kept():
@@ -74,7 +105,7 @@ def test_a_handler_sees_the_error_and_its_output_stands_for_the_nodes():
 
 def test_a_try_that_takes_too_long_fails_and_its_thread_is_told_of():
     result = ran({"a": call("wait_at_gate", timeout=0.05)})
-    assert (result.status, result.error.type) == ("failed", "pocketflow_otel.runtime.errors.NodeTimeout")
+    assert (result.status, result.error.type) == ("failed", "NodeTimeout")
     assert result.error.message == "a took longer than 0.05 s"
     assert result.summary.abandoned_threads == 1
 

@@ -448,22 +448,24 @@ class Frame:
         """Runs the undo nodes of what was done in it, the latest visit's first; not where the run was interrupted."""
         entries, self.undoable = self.undoable, []
         if entries and not isinstance(error, Interrupted | Waiting):
-            self._undo(entries, self.failure or self.run.failure or self._told(error))
+            with self.run.taking_back():
+                self._undo(entries, self.failure or self.run.failure or self._told(error))
 
     def take_back_inside(self, step: Step, error: BaseException) -> None:
         """Runs the undo nodes of what a step of it holds."""
         entries, step.undoable_inside = step.undoable_inside, []
         if entries and not isinstance(error, Interrupted | Waiting):
-            self._undo(entries, step.inner_failure or self.run.failure or self._told(error))
+            with self.run.taking_back():
+                self._undo(entries, step.inner_failure or self.run.failure or self._told(error))
 
     def _told(self, error: BaseException) -> ErrorInfo:
-        return ErrorInfo(self.prefix.rstrip("."), qualified(error), self.run.secrets.shown(said(error)))
+        return ErrorInfo(self.prefix.rstrip("."), qualified(error), self.run.secrets.shown(said(error)), self.at)
 
     def _undo(self, entries: list[Any], failure: ErrorInfo | None) -> None:
         for entry in reversed(entries):
             if isinstance(entry, list):
                 self._undo(entry, failure)
-            elif not self.run.is_interrupted:
+            elif not self.run.takes_nothing_back:
                 entry.step.frame.perform_undo(entry, failure)
 
     def perform_undo(self, entry: Undo, failure: ErrorInfo | None) -> None:

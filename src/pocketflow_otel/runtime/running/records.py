@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -32,13 +32,20 @@ class ErrorInfo:
 
     Attributes:
         node: The node that failed.
-        type: Name of the error's class, with its module unless that is built in.
+        type: Name of the error's class, with its module unless that is built in or ours.
         message: What it says.
+        at: Of a node inside maps: the numbers of the items, the outermost first.
     """
 
     node: str
     type: str
     message: str
+    at: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What is worth telling: ``at`` only of a node inside maps."""
+        told: dict[str, Any] = {"node": self.node, "type": self.type, "message": self.message}
+        return {**told, "at": list(self.at)} if self.at else told
 
 
 @dataclass(slots=True)
@@ -101,7 +108,7 @@ class NodeRecord:
         if self.at:
             kept["at"] = list(self.at)
         if self.error is not None:
-            kept["error"] = asdict(self.error)
+            kept["error"] = self.error.as_json()
         if self.status in {"succeeded", "degraded"} and self.content_type:
             kept["output"] = self.output
         return kept

@@ -39,7 +39,7 @@ def as_json(result: Result, secrets: Secrets | None = None) -> dict[str, Any]:
         "started": result.started,
         "seconds": result.seconds,
         "outputs": plain(dict(result.outputs)),
-        "error": None if result.error is None else dataclasses.asdict(result.error),
+        "error": None if result.error is None else result.error.as_json(),
         "nodes": [plain(record.as_json()) for record in result.nodes],
         "undone": [plain(record.as_json()) for record in result.undone],
         "summary": plain(dataclasses.asdict(result.summary)),

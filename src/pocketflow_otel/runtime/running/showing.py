@@ -11,6 +11,7 @@ from pocketflow_otel.runtime.values.envelope import content_type
 _MOST_ITEMS: Final = 256
 _MOST_CHARACTERS: Final = 4096
 _DEEPEST: Final = 16
+_OURS: Final = "pocketflow_otel."
 # Secrets are masked before it is cut to what is shown: none that begins there is longer than what is kept.
 _MOST_OF_AN_ERROR: Final = 4 * LONGEST
 
@@ -65,6 +66,7 @@ def said(error: BaseException) -> str:
 
 
 def qualified(error: BaseException) -> str:
-    """The name of an error's class, with its module unless that is built in."""
+    """The name of an error's class, with its module unless that is built in or ours: where ours stands is no news."""
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    is_known = kind.__module__ == "builtins" or kind.__module__.startswith(_OURS)
+    return kind.__qualname__ if is_known else f"{kind.__module__}.{kind.__qualname__}"

@@ -412,7 +412,8 @@ class Step:
 
     def told(self, error: BaseException) -> ErrorInfo:
         """An error of the node's, as it is told: without secrets."""
-        return ErrorInfo(self.planned.path, qualified(error), self.frame.run.secrets.shown(said(error))[:4096])
+        says = self.frame.run.secrets.shown(said(error))[:4096]
+        return ErrorInfo(self.planned.path, qualified(error), says, self.frame.at)
 
     def _over(self, status: NodeStatus) -> None:
         run = self.frame.run

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import threading
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pocketflow_otel.budgets import BudgetExceeded
@@ -120,7 +119,7 @@ def _wait_before_next(step: Step, error: Exception) -> float | None:
         wait = min(retry.wait * retry.backoff ** (step.attempt - 1), retry.max_wait)
     except OverflowError:
         wait = retry.max_wait
-    step.frame.run.tell("node.tried", step, lambda: {"error": asdict(step.told(error)), "wait_seconds": wait})
+    step.frame.run.tell("node.tried", step, lambda: {"error": step.told(error).as_json(), "wait_seconds": wait})
     return wait
 
 
