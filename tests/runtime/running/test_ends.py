@@ -6,7 +6,9 @@ import threading
 
 import pytest
 
+from backends.servers import wait_until
 from pocketflow_otel.runtime import Run, collect, load, prepare
+from pocketflow_otel.runtime.running import run as running_run
 from runtime.running.endings import Held
 from runtime.running.running import call, document, python, ran, statuses
 from runtime.running.things import Gate
@@ -100,3 +102,47 @@ def test_connections_of_a_document_inside_another_are_open_as_long_as_it_may_nee
     after = next(record for record in result.nodes if record.node == "after")
     assert after.output == [undo]
     assert [record.status for record in result.undone] == ["succeeded"] * undo
+
+
+UNDONE_LATE = {
+    "a": python("return 1", undo="back"),
+    "back": call("rest", seconds=0.6),
+    "long": call("sleep_long", needs=["a"]),
+}
+
+
+def test_what_is_taken_back_at_a_limit_is_waited_for(monkeypatch):
+    monkeypatch.setattr(running_run, "GRACE_SECONDS", 0.1)
+    result = ran(UNDONE_LATE, limits={"seconds": 0.3})
+    assert (result.status, [record.status for record in result.undone]) == ("limit", ["succeeded"])
+    assert result.summary.abandoned_threads == 0
+
+
+def test_nothing_is_taken_back_behind_the_back_of_whoever_has_the_result(monkeypatch):
+    monkeypatch.setattr(running_run, "GRACE_SECONDS", 0.1)
+    nodes = {
+        "a": python("return 1", undo="back"),
+        "back": call("tell", value="undone"),
+        "stuck": call("wait_at_gate", needs=["a"]),
+    }
+    result = ran(nodes, limits={"seconds": 0.3})
+    assert (result.status, result.undone, result.summary.abandoned_threads) == ("limit", (), 1)
+    assert result.problems == ("nothing is taken back: nodes go on in their threads, which were given up",)
+    Gate.opened.set()
+    wait_until(lambda: not any(thread.name == "pocketflow-run" for thread in threading.enumerate()))
+    assert Gate.told == ["stuck"]
+
+
+def test_a_run_that_waits_for_a_thread_after_a_failure_can_be_interrupted(monkeypatch):
+    monkeypatch.setattr(running_run, "GRACE_SECONDS", 0.1)
+    failed = threading.Event()
+    nodes = {"stuck": call("wait_at_gate"), "fails": python("raise ValueError('no')")}
+    run = Run(
+        prepare(load(document(nodes))),
+        on_event=lambda event: failed.set() if (event.kind, event.node) == ("node.finished", "fails") else None,
+    ).start()
+    assert failed.wait(10)
+    assert Gate.reached.wait(10)
+    run.interrupt()
+    result = collect(run)
+    assert (result.status, statuses(result)) == ("failed", {"fails": "failed", "stuck": "cancelled"})

@@ -36,7 +36,7 @@ from pocketflow_otel.runtime.secrets import Environment, Secrets
 from pocketflow_otel.runtime.values.envelope import copied
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from pocketflow_otel.runtime.planning import Plan, PlannedDocument, PlannedNode
@@ -104,6 +104,8 @@ class Run:
         self._began = self._ended = time.perf_counter()
         self._started = False
         self._stopped_at: float | None = None
+        self._takes_back = 0
+        self._is_left = False
         self._is_over = threading.Event()
         self._result: Result | None = None
         self._finishing = threading.Lock()
@@ -206,7 +208,9 @@ class Run:
 
     def interrupt(self) -> None:
         """Begins nothing more, ends what can be ended, and takes nothing back. Safe from any thread."""
-        self.is_interrupted = True
+        with self.crew.lock:
+            if not self.is_interrupted:
+                self.is_interrupted, self._stopped_at = True, None
         self.stop(Interrupted("the run was interrupted"))
 
     async def events(self) -> AsyncIterator[Event]:
@@ -244,8 +248,13 @@ class Run:
     @property
     def _is_to_be_left(self) -> bool:
         """Whether it is over, or what is left of it was waited for long enough."""
-        stopped = self._stopped_at
-        return self._is_over.is_set() or (stopped is not None and time.monotonic() - stopped > GRACE_SECONDS)
+        if self._is_over.is_set():
+            return True
+        with self.crew.lock:
+            stopped = self._stopped_at
+            if stopped is None or (self._takes_back and not self.is_interrupted):
+                return False
+            return time.monotonic() - stopped > GRACE_SECONDS
 
     def result(self) -> Result:
         """What came of it; waits for its end."""
@@ -307,12 +316,31 @@ class Run:
     def stop(self, error: BaseException | None, failure: ErrorInfo | None = None) -> None:
         """Ends the run early."""
         with self.crew.lock:
-            if error is None or self._root.stopped is not None:
+            if error is None:
                 return
-            self.failure = failure or ErrorInfo("", qualified(error), self.secrets.shown(said(error)))
-            if isinstance(error, Interrupted | LimitReached):
+            if isinstance(error, Interrupted | LimitReached | BudgetExceeded) and self._stopped_at is None:
                 self._stopped_at = time.monotonic()
-            self._root.stop(error)
+            if self._root.stopped is None:
+                self.failure = failure or ErrorInfo("", qualified(error), self.secrets.shown(said(error)))
+                self._root.stop(error)
+
+    @contextlib.contextmanager
+    def taking_back(self) -> Iterator[None]:
+        """Meanwhile the run is not left, unless it is interrupted; what goes on afterwards is waited for anew."""
+        with self.crew.lock:
+            self._takes_back += 1
+        try:
+            yield
+        finally:
+            with self.crew.lock:
+                self._takes_back -= 1
+                if self._stopped_at is not None and not self.is_interrupted:
+                    self._stopped_at = time.monotonic()
+
+    @property
+    def takes_nothing_back(self) -> bool:
+        """Whether no undo node is begun any more."""
+        return self.is_interrupted or self._is_left
 
     def prototype(self, planned: PlannedNode) -> Any:
         """What stands for a node in the flow's graph."""
@@ -391,7 +419,7 @@ class Run:
     # The end.
 
     def _finish(self) -> Result:
-        is_left = not self._is_over.is_set()
+        self._is_left = is_left = not self._is_over.is_set()
         if is_left:
             self._record_left()
             self._ended = time.perf_counter()
@@ -433,15 +461,20 @@ class Run:
 
     def _record_left(self) -> None:
         """Records what goes on in its thread though the run is over."""
+        is_undone = True
         with self.crew.lock:
             frames = [self._root]
             while frames:
                 frame = frames.pop()
                 frames.extend(frame.children)
+                is_undone = is_undone and not frame.undoable
                 for step in list(frame.running):
+                    is_undone = is_undone and not step.undoable_inside
                     if step.status is None and not step.planned.is_holder:
                         self._abandoned += 1
                         self.recorder.record(left_behind(step))
+        if not is_undone and not self.is_interrupted:
+            self.problems.append("nothing is taken back: nodes go on in their threads, which were given up")
 
     def _made_result(self) -> Result:
         records = list(self.recorder.records)
