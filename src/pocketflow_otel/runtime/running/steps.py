@@ -305,8 +305,8 @@ class Step:
         """Waits in this thread for what goes on in the event loop."""
         future = asyncio.run_coroutine_threadsafe(self.meter.driven_task(coroutine), self.frame.run.loop.get())
         self.task = future
-        if self.frame.stopped is not None and self.role != "undo":
-            future.cancel()
+        if self.is_to_end:
+            self.cancel()
         try:
             return future.result()
         except CancelledError:
@@ -386,7 +386,8 @@ class Step:
             return
         loop = self.frame.run.loop.get()
         if not loop.is_closed():
-            loop.call_soon_threadsafe(task.cancel)
+            # Not before its first step, which may be waiting there.
+            loop.call_soon_threadsafe(loop.call_soon, task.cancel)
 
     def _succeeded(self) -> None:
         self._over("degraded" if self.degraded_inside else "succeeded")
