@@ -1,5 +1,6 @@
 """What is left of runs, and of what they hold, when they end: nothing that goes on, waits or is kept by mistake."""
 
+import asyncio
 import gc
 import json
 import threading
@@ -7,7 +8,8 @@ import threading
 import pytest
 
 from backends.servers import wait_until
-from pocketflow_otel.runtime import Run, collect, load, prepare
+from pocketflow_otel.runtime import Run, collect, execute_async, load, prepare
+from pocketflow_otel.runtime.errors import RunError
 from pocketflow_otel.runtime.running import run as running_run
 from runtime.running.endings import Held
 from runtime.running.running import call, document, python, ran, statuses
@@ -146,3 +148,38 @@ def test_a_run_that_waits_for_a_thread_after_a_failure_can_be_interrupted(monkey
     run.interrupt()
     result = collect(run)
     assert (result.status, statuses(result)) == ("failed", {"fails": "failed", "stuck": "cancelled"})
+
+
+async def test_a_run_that_has_not_begun_is_not_waited_for():
+    run = Run(prepare(load(document({"a": python("return 1")}))))
+    for wait in (run.wait, run.result, lambda: collect(run)):
+        with pytest.raises(RunError, match="has not begun"):
+            wait()
+    with pytest.raises(RunError, match="has not begun"):
+        await run.wait_async()
+
+
+async def test_events_of_a_run_that_is_over_are_none():
+    run = await execute_async(prepare(load(document({"a": python("return 1")}))))
+    assert [event async for event in run.events()] == []
+
+
+async def test_events_end_with_the_run_also_where_another_listener_keeps_the_last_one_back(monkeypatch):
+    monkeypatch.setattr(running_run, "GRACE_SECONDS", 0.1)
+    busy = threading.Event()
+
+    def listen(event):
+        if event.kind == "node.started":
+            busy.set()
+            Gate.opened.wait(20)
+
+    run = Run(prepare(load(document({"a": python("return 1")}))), on_event=listen)
+
+    async def kinds():
+        return [event.kind async for event in run.events()]
+
+    following = asyncio.create_task(kinds())
+    assert await asyncio.to_thread(busy.wait, 10)
+    run.interrupt()
+    assert await asyncio.wait_for(following, 20) == ["run.started"]
+    assert "whoever listens is still busy" in collect(run).problems[-1]

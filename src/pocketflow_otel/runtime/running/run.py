@@ -162,7 +162,11 @@ class Run:
         return self
 
     def wait(self) -> Run:
-        """Waits for its end. If this is interrupted (Ctrl-C), the run is, and then the interrupt goes on."""
+        """Waits for its end. If this is interrupted (Ctrl-C), the run is, and then the interrupt goes on.
+
+        Raises:
+            RunError: It has not begun; or it needs the event loop that runs in this thread.
+        """
         try:
             self._wait()
         except KeyboardInterrupt:
@@ -174,6 +178,7 @@ class Run:
 
     async def wait_async(self) -> Run:
         """As `wait`. If the task is cancelled, the run is interrupted."""
+        self._check_begun()
         try:
             while not self._is_to_be_left:
                 await asyncio.to_thread(self._is_over.wait, _LOOK_EVERY * 5)
@@ -214,36 +219,40 @@ class Run:
         self.stop(Interrupted("the run was interrupted"))
 
     async def events(self) -> AsyncIterator[Event]:
-        """Begins the run if it has not begun, and gives what happens as it happens, up to ``run.finished``."""
+        """Begins the run if it has not begun, and gives what happens from now on, up to ``run.finished``."""
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Event] = asyncio.Queue()
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._events.add(lambda event: loop.call_soon_threadsafe(queue.put_nowait, event))
         if not self._started:
             self.start()
-        watching = asyncio.ensure_future(self.wait_async())
-        watching.add_done_callback(lambda _: self._finish_apart())
+        ending = asyncio.ensure_future(self._ended_async())
+        # After all that was told: there may be no last event, where another listener keeps it from being told.
+        ending.add_done_callback(lambda _: queue.put_nowait(None))
         try:
-            while True:
-                event = await queue.get()
+            while (event := await queue.get()) is not None:
                 yield event
-                if event.kind == "run.finished":
-                    break
-            await watching
+            await ending
         finally:
-            if not watching.done():
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+            if not ending.done():
+                ending.cancel()
+                await asyncio.gather(ending, return_exceptions=True)
 
-    def _finish_apart(self) -> None:
-        threading.Thread(target=self.result, name="pocketflow-result", daemon=True).start()
+    async def _ended_async(self) -> None:
+        await self.wait_async()
+        await self.result_async()
 
     def _wait(self) -> None:
+        self._check_begun()
         if self.loop.runs_here() and not self._is_to_be_left:
             raise RunError(
                 "the run needs this event loop, which stands still as long as this waits: await wait_async()"
             )
         while not self._is_to_be_left:
             self._is_over.wait(_LOOK_EVERY * 5)
+
+    def _check_begun(self) -> None:
+        if not self._started:
+            raise RunError("the run has not begun: start() begins it")
 
     @property
     def _is_to_be_left(self) -> bool:
@@ -257,7 +266,11 @@ class Run:
             return time.monotonic() - stopped > GRACE_SECONDS
 
     def result(self) -> Result:
-        """What came of it; waits for its end."""
+        """What came of it; waits for its end.
+
+        Raises:
+            RunError: As of `wait`.
+        """
         self._wait()
         with self._finishing:
             if self._result is None:
