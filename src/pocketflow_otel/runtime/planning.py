@@ -9,6 +9,7 @@ import inspect
 import os
 from dataclasses import dataclass, field
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.documents.checking.inputs import misfit_of
@@ -22,6 +23,7 @@ from pocketflow_otel.runtime.expressions.config import ConfigTemplate, parse_con
 from pocketflow_otel.runtime.expressions.references import Template, parse
 from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, HolderType
 from pocketflow_otel.runtime.registry.registry import Registry
+from pocketflow_otel.runtime.registry.signatures import arguments
 from pocketflow_otel.runtime.values.envelope import copied
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 CONTINUE: Final = "continue"
 END: Final = "end"
+_UNCHANGING: Final = (str, int, float, bool, NoneType, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class PlannedNode:
         type: Its type.
         order: Its number in the document.
         config: Its configuration, references read; of a holder of nodes there is none.
-        constant: The checked configuration, where it is the same in every visit.
+        constant: The checked configuration, where it is the same in every visit and nothing can change it.
         when: Its condition.
         action: The template of its action.
         reads: Of a class: its keys, to keys of the store or templates.
@@ -402,7 +405,9 @@ def _constant(kind: NodeType, config: ConfigTemplate | None) -> BaseModel | None
     """The checked configuration, if nothing in it depends on the run."""
     if config is None or config.references or not config.is_constant or isinstance(kind, ClassType):
         return None
-    return kind.config.model_validate(config.resolve(_nothing))
+    checked = kind.config.model_validate(config.resolve(_nothing))
+    # A function may change what it is given: then each visit has its own.
+    return checked if all(type(value) in _UNCHANGING for value in arguments(checked).values()) else None
 
 
 def _nothing(head: str) -> Any:

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from pocketflow_otel.runtime import collect, execute, load, prepare
 from pocketflow_otel.runtime.telling import sentences
-from runtime.running.running import call, python, ran, statuses
+from runtime.running.running import call, document, python, ran, statuses
 from runtime.running.things import Gate, Large
 
 
@@ -192,6 +193,11 @@ def test_what_a_node_does_to_a_value_changes_nothing_for_others():
         }
     )
     assert result.outputs["all"] == [[1], [1, 99], [1, 99]]
+
+
+def test_what_a_node_does_to_what_the_document_gives_it_changes_nothing_for_other_visits():
+    plan = prepare(load(document({"a": call("append", values=[1])})))
+    assert [collect(execute(plan)).outputs["a"] for _ in range(2)] == [[1, 99], [1, 99]]
 
 
 def test_an_output_is_dropped_once_nothing_can_use_it():
