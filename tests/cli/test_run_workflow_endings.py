@@ -12,7 +12,7 @@ from backends.servers import wait_until
 from cli.conftest import COMMAND, Outcome
 
 NODES = """
-import subprocess
+import signal, subprocess, threading
 
 def waits(context):
     while not context.wait(0.05):
@@ -21,6 +21,10 @@ def waits(context):
 
 def never_ends():
     subprocess.run(["sleep", "600"])
+
+def is_signalled(context):
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    context.wait(10)
 
 def fails():
     raise ValueError("no luck")
@@ -188,6 +192,15 @@ def test_the_second_signal_ends_the_process_at_once(place, number):
     assert not (place.run_dir / "result.json").exists()
     wait_until(lambda: not left_of(children))
     assert place.leftovers() == []
+
+
+def test_a_signal_that_reaches_another_thread_than_the_main_one_ends_the_run(place):
+    done = {"type": "template", "with": {"text": "done"}, "needs": ["first"]}
+    place.document({"first": {"type": "parts:is_signalled"}, "second": done})
+
+    outcome = place.run()
+
+    assert (outcome.status, place.saved()["status"]) == (143, "interrupted")
 
 
 def test_a_thread_that_does_not_end_is_left_behind(place):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.records import Result
     from pocketflow_otel.runtime.running.run import Run
 
+_LOOK_EVERY_SECONDS: Final = 0.1
 _SAID_AFTER_SECONDS: Final = 0.3
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -57,7 +58,7 @@ class Interrupts:
         self._runs = True
         run.start()
         threading.Thread(target=self._watch, args=(run,), name="pocketflow-result", daemon=True).start()
-        news = self._news.get()
+        news = self._next()
         while news is None:
             run.interrupt()
             news = self._at_the_end()
@@ -72,7 +73,14 @@ class Interrupts:
         with contextlib.suppress(Empty):
             return self._news.get(timeout=_SAID_AFTER_SECONDS)
         say(f"interrupted: what still runs has {GRACE_SECONDS:g} seconds to end; a second signal ends it at once")
-        return self._news.get()
+        return self._next()
+
+    def _next(self) -> Result | BaseException | None:
+        # A signal that comes as this thread is about to wait, or comes to another one, does not wake it: Python looks
+        # for those that came once the thread is back.
+        while True:
+            with contextlib.suppress(Empty):
+                return self._news.get(timeout=_LOOK_EVERY_SECONDS)
 
     def _watch(self, run: Run) -> None:
         try:
