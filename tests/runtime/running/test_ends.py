@@ -183,3 +183,19 @@ async def test_events_end_with_the_run_also_where_another_listener_keeps_the_las
     run.interrupt()
     assert await asyncio.wait_for(following, 20) == ["run.started"]
     assert "whoever listens is still busy" in collect(run).problems[-1]
+
+
+def test_nodes_inside_a_handler_and_an_undo_node_see_what_these_do():
+    def inside(value):
+        return {"type": "parallel", "with": {"do": {"one": call("tell", value=value)}}}
+
+    nodes = {
+        "a": python("return {'n': 7}", undo="back"),
+        "back": inside("${output.n}"),
+        "b": python("raise ValueError('first')", on_error="instead", needs=["a"]),
+        "instead": inside("${error.message}"),
+        "c": python("raise ValueError('second')", needs=["b"]),
+    }
+    result = ran(nodes)
+    assert Gate.told == [("instead.one", "first"), ("back.one", 7)]
+    assert [record.status for record in result.undone] == ["succeeded"]

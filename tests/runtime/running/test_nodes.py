@@ -156,6 +156,12 @@ def test_classes_run_unchanged_on_keys_of_the_documents_choice(parallel):
     assert kept == {"article": text, "brief": "the quick", "sizes": [len(text)], "loud_brief": "THE QUICK"}
 
 
+def test_a_class_that_deletes_what_it_was_given_leaves_the_store_as_it_is():
+    deletes = {"type": "runtime.running.endings:Deletes", "reads": {"lang": "${inputs.lang}"}}
+    result = ran({"a": deletes}, given={"lang": "en"})
+    assert (result.status, result.store["lang"]) == ("succeeded", "en")
+
+
 def test_the_action_of_a_class_leads_on():
     result = ran(
         {

@@ -165,8 +165,8 @@ class Frame:
             return envelope.body
         if head in self.variables:
             return self.variables[head]
-        if self.outer is not None:
-            return self.outer.lookup(head)
+        if self.outer is not None and self.parent is not None:
+            return self.parent.lookup(head)
         if head in self.home.known:
             return self.home.known[head]
         if head == "store":
