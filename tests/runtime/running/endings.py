@@ -34,3 +34,8 @@ def hold_connection(reference: str, context) -> None:
 
 def connections_open() -> list[bool]:
     return [not client.is_closed for client in Held.clients]
+
+
+class Deletes(pocketflow.Node):
+    def prep(self, shared):
+        del shared["lang"]

@@ -66,9 +66,12 @@ class View(MutableMapping[Any, Any], StoreView):
         self._check_open()
         if key not in self:
             raise KeyError(key)
-        self._values.pop(key, None)
+        if key in self._values:
+            del self._values[key]
+            return
+        own_key = self._key_to_read(key)
         self.written.pop(key, None)
-        self.viewed_store.pop(self._key_to_read(key), None)
+        self.viewed_store.pop(own_key, None)
 
     def __iter__(self) -> Iterator[Any]:
         renamed = {*self._reads.values(), *self._writes.values()}
