@@ -527,13 +527,13 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(place):
         """
 workflow: planned
 inputs: {topic: {type: text, default: bees}, token: {type: text, default: correct-horse-9, secret: true}}
-limits: {visits: 9}
+limits: {visits: 9, seconds: 60}
 connections:
   openai.main: {base_url: "http://127.0.0.1:9/v1", api_key: "${env.SET_HERE}"}
   http.other: {base_url: "http://127.0.0.1:9", headers: {authorization: "${env.NOT_SET_HERE}"}}
 nodes:
   a: {type: template, with: {text: x}, undo: back}
-  b: {type: template, with: {text: x}, priority: 2}
+  b: {type: template, with: {text: x}, priority: 2, timeout: 1.5}
   c: {type: template, with: {text: "${a} ${b}"}, when: "a != ''", on_error: mend}
   each: {type: map, with: {over: [1, 2], parallel: 2, do: {one: {type: template, with: {text: "${item} ${c}"}}}}}
   back: {type: template, with: {text: x}}
@@ -547,13 +547,14 @@ outputs: {all: "${each}"}
 
     assert (shown.stderr, shown.status) == ("", 0)
     assert told["waves"] == [["b", "a"], ["c"], ["each"]]
-    assert (told["parallel"], told["limits"], told["outputs"]) == (3, {"visits": 9}, ["all"])
+    assert (told["parallel"], told["limits"], told["outputs"]) == (3, {"visits": 9, "seconds": 60}, ["all"])
     assert [one["environment"] for one in told["connections"]] == [{"SET_HERE": True}, {"NOT_SET_HERE": False}]
     nodes = {node["name"]: node for node in told["nodes"]}
     assert nodes["c"]["waits_for"] == ["a", "b"]
     assert (nodes["a"]["undo"], nodes["c"]["on_error"], nodes["mend"]["role"]) == ("back", "mend", "handler or undo")
     assert nodes["each"]["holds"]["waves"] == [["one"]]
-    assert "1., side by side\n   b (template); priority 2\n   a (template); undo back\n" in shown.stdout
+    assert "1., side by side\n   b (template); timeout 1.5 s; priority 2\n   a (template); undo back\n" in shown.stdout
+    assert "  seconds: 60\n" in shown.stdout
     assert "c (template); after a, b; when a != ''; on error mend" in shown.stdout
     assert "@openai.main: SET_HERE is set" in shown.stdout
     assert "@http.other: NOT_SET_HERE IS NOT SET" in shown.stdout

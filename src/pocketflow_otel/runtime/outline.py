@@ -138,7 +138,7 @@ def _document_lines(told: Mapping[str, Any]) -> Iterator[str]:
     if told["description"]:
         yield f"  {' '.join(told['description'].split())}"
     yield from _named("inputs", [f"{name}: {_short(value)}" for name, value in told["inputs"].items()])
-    limits = [f"{name}: {value}" for name, value in told["limits"].items()]
+    limits = [f"{name}: {_figure(value)}" for name, value in told["limits"].items()]
     yield from _named("limits", [f"parallel: {told['parallel']}", *limits])
     yield from _named("connections", list(_connection_lines(told["connections"])))
     yield ""
@@ -203,10 +203,15 @@ def _conditions(node: Mapping[str, Any]) -> Iterator[str]:
         yield f"{retry['tries']} tries"
     for name, unit in (("timeout", " s"), ("visits", ""), ("priority", ""), ("on_error", ""), ("undo", "")):
         if name in node:
-            yield f"{name.replace('_', ' ')} {node[name]}{unit}"
+            yield f"{name.replace('_', ' ')} {_figure(node[name])}{unit}"
     parallel = (node.get("holds") or {}).get("parallel")
     if parallel is not None:
         yield f"{parallel} at once"
+
+
+def _figure(value: Any) -> Any:
+    """A number as people write it: 30 seconds, not 30.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 _JOINS = {"any": "any", "first": "the first"}
