@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import deque
@@ -86,6 +87,11 @@ class Events:
         with self._lock:
             self._listeners.append(listener)
 
+    def remove(self, listener: Callable[[Event], object]) -> None:
+        """Removes a listener, if it is there; waits for none that is busy."""
+        with contextlib.suppress(ValueError):
+            self._listeners.remove(listener)
+
     @property
     def wanted(self) -> bool:
         """Whether anybody listens."""
@@ -130,7 +136,7 @@ class Events:
         try:
             listener(event)
         except BaseException as error:  # noqa: BLE001 - the user's code, or a full disk: it must end no thread of the run
-            self._listeners.remove(listener)
+            self.remove(listener)
             reason = self._mask(f"{type(error).__name__}: {said(error)}")
             problem = f"events are not told any more to {_named(listener)}: {reason}"
             self.problems.append(problem)

@@ -222,7 +222,11 @@ class Run:
         """Begins the run if it has not begun, and gives what happens from now on, up to ``run.finished``."""
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._events.add(lambda event: loop.call_soon_threadsafe(queue.put_nowait, event))
+
+        def listen(event: Event) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+        self._events.add(listen)
         if not self._started:
             self.start()
         ending = asyncio.ensure_future(self._ended_async())
@@ -236,6 +240,7 @@ class Run:
             if not ending.done():
                 ending.cancel()
                 await asyncio.gather(ending, return_exceptions=True)
+            self._events.remove(listen)
 
     async def _ended_async(self) -> None:
         await self.wait_async()
