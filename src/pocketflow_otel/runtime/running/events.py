@@ -128,7 +128,9 @@ class Events:
             while self._untold:
                 event = self._untold.popleft()
                 for listener in list(self._listeners):
-                    self._tell_one(listener, event)
+                    # One before it may have taken long, and it may have gone meanwhile.
+                    if listener in self._listeners:
+                        self._tell_one(listener, event)
         finally:
             self._is_telling = False
 
