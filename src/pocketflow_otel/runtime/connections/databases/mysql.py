@@ -90,10 +90,15 @@ class MysqlDatabase:
         # A server that is not strict cuts values that do not fit, and says nothing.
         strictly = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
         settings: dict[str, Any] = {"charset": "utf8mb4", "init_command": strictly}
+        # Until the server has greeted; a server that is none may never do. Statements then take what they take.
+        greeting = self._settings.get("connect_timeout", 10)
         try:
-            return pymysql.connect(**settings, **self._settings, cursorclass=SSCursor)
+            connection = pymysql.connect(**settings, **self._settings, read_timeout=greeting, cursorclass=SSCursor)
         except (pymysql.Error, OSError) as error:
             raise Unreachable(_told(error)) from error
+        # There is no other way to take it back.
+        connection._read_timeout = None  # type: ignore[attr-defined]  # noqa: SLF001
+        return connection
 
 
 class MysqlSession:
