@@ -148,6 +148,7 @@ def test_a_run_that_waits_for_a_thread_after_a_failure_can_be_interrupted(monkey
     run.interrupt()
     result = collect(run)
     assert (result.status, statuses(result)) == ("failed", {"fails": "failed", "stuck": "cancelled"})
+    assert (result.error.node, result.error.message) == ("fails", "no")
 
 
 async def test_a_run_that_has_not_begun_is_not_waited_for():

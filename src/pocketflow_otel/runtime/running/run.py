@@ -439,6 +439,7 @@ class Run:
     def _finish(self) -> Result:
         self._is_left = is_left = not self._is_over.is_set()
         if is_left:
+            self.failure = self.failure or self._root.failure
             self._record_left()
             self._ended = time.perf_counter()
         for home in list(self._homes):
