@@ -31,6 +31,16 @@ def tell(secrets: SeenSecrets) -> None:
             seen.adopt(secrets)
 
 
+def is_anything_known() -> bool:
+    """Whether anything was told that is masked."""
+    return _told.known
+
+
+def mask(text: str) -> str:
+    """The text with a mask in place of every secret that was told."""
+    return _told.mask(text) if _told.known else text
+
+
 def new_trace() -> SeenSecrets:
     """What remembers the secrets of a new trace: it knows what has been told, and learns what will be."""
     seen = SeenSecrets()

@@ -1,4 +1,4 @@
-"""Watches spans that are not ours: those that begin in a flow may report calls of models, and a session names them all.
+"""Watches spans that are not ours: they may report calls of models, belong to sessions, and hold secrets.
 
 The SDK's class of spans is hooked rather than a processor added: providers have no way to give one up again, and those
 of other tools, which nobody tells us of, have spans too.
@@ -18,6 +18,7 @@ from pocketflow_otel import semconv
 from pocketflow_otel.budgets import BUDGETS
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.patching import Method, patch_method, restore
+from pocketflow_otel.instrumentation.told_secrets import mask_told
 from pocketflow_otel.instrumentation.tracing import SCOPE
 from pocketflow_otel.sessions import session_attributes
 
@@ -81,6 +82,8 @@ class SdkSpans:
             try:
                 if getattr(span.instrumentation_scope, "name", None) != _OURS:
                     self._ends(span, end_time)
+                    if self._active and span.is_recording():
+                        mask_told(span)
             except Exception:  # noqa: BLE001 - the guard decides
                 guard.caught("reading a span that ends")
             call(span, end_time)
