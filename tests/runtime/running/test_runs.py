@@ -264,3 +264,16 @@ def test_the_critical_path_is_what_the_run_had_to_wait_for():
     assert summary.critical_path == ("a", "slow", "last")
     assert summary.critical_seconds >= 0.06
     assert summary.visits == 4
+
+
+def test_items_that_are_stopped_because_another_failed_are_not_said_to_have_failed_themselves(spans):
+    code = "from runtime.running.things import Gate\nGate.reached.wait(10)\nraise ValueError('no')"
+    do = {"wait": call("sleep_long", when="index == 0"), "fail": python(code, when="index == 1")}
+    result = ran({"each": {"type": "map", "with": {"over": [0, 1], "parallel": 2, "do": do}}})
+    assert (result.error.node, result.error.type) == ("each.fail", "ValueError")
+    errors = {
+        span.attributes.get("pocketflow.batch.index", 0): span.attributes["error.type"]
+        for span in spans.get_finished_spans()
+        if span.name == "iteration"
+    }
+    assert errors == {0: "pocketflow_otel.runtime.errors.Cancelled", 1: "ValueError"}

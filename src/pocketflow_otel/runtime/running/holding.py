@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.runtime.planning import PlannedBody, PlannedDocument
     from pocketflow_otel.runtime.running.flows import Holder
+    from pocketflow_otel.runtime.running.records import ErrorInfo
     from pocketflow_otel.runtime.running.steps import Step
 
 _ENDS_THE_RUN = (LimitReached, BudgetExceeded, Interrupted, Cancelled, Waiting)
@@ -61,9 +62,11 @@ def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
         raise
 
 
-def _stop_inside(step: Step, error: BaseException) -> None:
+def _stop_inside(step: Step, error: BaseException, because: ErrorInfo | None = None) -> None:
+    """Stops what a step holds: with an error, and because of another one if that is not what it is stopped with."""
     for child in list(step.frame.children):
         if child.parent is step:
+            child.failure = child.failure or because
             child.stop(error)
 
 
@@ -221,4 +224,5 @@ class _Items:
                 return
             self.error = error
         with step.frame.run.crew.lock:
-            _stop_inside(step, error)
+            # The others have not failed: they are stopped because this one has.
+            _stop_inside(step, Cancelled("another item has failed"), step.inner_failure)
