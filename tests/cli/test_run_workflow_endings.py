@@ -12,7 +12,7 @@ from backends.servers import wait_until
 from cli.conftest import COMMAND, Outcome
 
 NODES = """
-import signal, subprocess, threading
+import asyncio, signal, subprocess, threading, time
 
 def waits(context):
     while not context.wait(0.05):
@@ -21,6 +21,9 @@ def waits(context):
 
 def never_ends():
     subprocess.run(["sleep", "600"])
+
+async def never_ends_elsewhere():
+    await asyncio.to_thread(time.sleep, 600)
 
 def is_signalled(context):
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
@@ -201,6 +204,17 @@ def test_a_signal_that_reaches_another_thread_than_the_main_one_ends_the_run(pla
     outcome = place.run()
 
     assert (outcome.status, place.saved()["status"]) == (143, "interrupted")
+
+
+def test_a_thread_that_a_coroutine_waits_for_is_left_behind(place):
+    place.document({"never": {"type": "parts:never_ends_elsewhere"}})
+    process = place.start()
+    wait_until(lambda: place.started("never"))
+
+    process.terminate()
+
+    assert ended(process).status == 143
+    assert place.saved()["nodes"][0]["status"] == "cancelled"
 
 
 def test_a_thread_that_does_not_end_is_left_behind(place):

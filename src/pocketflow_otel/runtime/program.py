@@ -137,11 +137,12 @@ class _Running:
         if not self._write(result, run) or self._is_unsaved():
             code = code if code not in (0, 3) else NOT_WRITTEN
         self._tell(result)
-        if result.summary.abandoned_threads:
+        if result.summary.abandoned_threads or result.status in {"interrupted", "limit"}:
             import atexit
 
             end_children()
-            # Python would wait for these threads, if it waited for all; what is registered is done all the same.
+            # Python would wait for threads that nobody waits for any more, such as those of asyncio.to_thread that a
+            # cancelled coroutine left behind. What is registered is done all the same.
             atexit._run_exitfuncs()  # noqa: SLF001
             _leave(code)
         return code
