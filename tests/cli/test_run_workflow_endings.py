@@ -87,6 +87,8 @@ class Place:
         """Runs it to its end, after a command of the shell has made it harder."""
         command = self.command + list(arguments)
         if before:
+            # What Python compiles is for all others as well: under a limit of files it would be cut.
+            before = f"{before}; export PYTHONDONTWRITEBYTECODE=1"
             command = ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", *command]
         with self.shell.start(*command) as process:
             stdout, stderr = process.communicate(timeout=LONGEST_SECONDS)

@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
+
+from pocketflow_otel.runtime.documents.checks import faults_of
+from pocketflow_otel.runtime.registry.registry import Registry
 
 SECONDS = 5.0
 MEGABYTES = 200
@@ -92,3 +96,16 @@ def test_a_bomb_is_a_fault_soon_and_in_little_memory(name):
     assert words in fault
     assert float(seconds) < SECONDS
     assert int(megabytes) < MEGABYTES
+
+
+def test_small_files_that_name_one_another_twice_are_a_fault_soon(tmp_path):
+    node = "type: workflow, with: {{path: f{}.yaml}}"
+    for number in range(40):
+        nodes = {name: "{" + node.format(number + 1) + "}" for name in ("a", "b")}
+        lines = "".join(f"  {name}: {text}\n" for name, text in nodes.items())
+        (tmp_path / f"f{number}.yaml").write_text(f"workflow: w{number}\nnodes:\n{lines}")
+    (tmp_path / "f40.yaml").write_text("workflow: last\nnodes:\n  a: {type: template, with: {text: hi}}\n")
+    began = time.process_time()
+    faults = faults_of(tmp_path / "f0.yaml", Registry())
+    assert time.process_time() - began < SECONDS
+    assert any("more than 50,000 nodes" in fault.message for fault in faults), faults

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.documents.checking.bodies import check_bodies
 from pocketflow_otel.runtime.documents.checking.by_action import check_by_action
@@ -15,7 +15,7 @@ from pocketflow_otel.runtime.documents.checking.naming import check_names
 from pocketflow_otel.runtime.documents.checking.references import Sight, check_outputs, check_references
 from pocketflow_otel.runtime.documents.checking.subject import Subject
 from pocketflow_otel.runtime.documents.checking.takeovers import check_takeovers
-from pocketflow_otel.runtime.documents.faults import InvalidDocument
+from pocketflow_otel.runtime.documents.faults import Fault, InvalidDocument
 from pocketflow_otel.runtime.documents.findings import Findings
 from pocketflow_otel.runtime.documents.graph import Uses, brought_by
 from pocketflow_otel.runtime.documents.loading import load_in_part
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pocketflow_otel.runtime.documents.faults import Fault
     from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
     from pocketflow_otel.runtime.documents.places import Path as InDocument
     from pocketflow_otel.runtime.expressions.errors import ExpressionError
     from pocketflow_otel.runtime.registry.registry import Registry
+
+MOST_NODES: Final = 50_000
+"""Nodes of a document and of those that it names: a few small files that name one another twice make millions."""
 
 
 def check(loaded: Loaded, registry: Registry, *, allow_shell: bool = True) -> list[Fault]:
@@ -45,6 +47,9 @@ def check(loaded: Loaded, registry: Registry, *, allow_shell: bool = True) -> li
         What is wrong, in the order of files and lines; nothing if it can be run.
     """
     faults: dict[Fault, None] = {}
+    if loaded.count_nodes() > MOST_NODES:
+        told = f"with the documents it names, each as often as it is named, it has more than {MOST_NODES:,} nodes"
+        return [Fault(loaded.file, 0, 0, "", told)]
     for one in _all_documents(loaded):
         faults.update(dict.fromkeys(_check_document(one, registry, allow_shell=allow_shell)))
     return sorted(faults)

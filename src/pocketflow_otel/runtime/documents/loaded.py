@@ -88,6 +88,19 @@ class Loaded:
     places: Places
     unsound: AbstractSet[Path] = frozenset()
 
+    def count_nodes(self) -> int:
+        """Its nodes, and those of the documents it names, each as often as it is named."""
+        return self._count_nodes({})
+
+    def _count_nodes(self, known: dict[int, int]) -> int:
+        if id(self) not in known:
+            known[id(self)] = 0
+            scopes = list(self.scopes())
+            others = [body.workflow for scope in scopes for body in scope.bodies.values() if body.workflow is not None]
+            own = sum(len(scope.nodes) for scope in scopes)
+            known[id(self)] = own + sum(other._count_nodes(known) for other in others)  # noqa: SLF001
+        return known[id(self)]
+
     def scopes(self) -> Iterator[Scope]:
         """All its scopes, inner ones after those around them. Those of other documents are not among them."""
         waiting = [self.scope]

@@ -28,7 +28,7 @@ class Recorder:
 def record_of(step: Step, status: NodeStatus) -> NodeRecord:
     """What is recorded of a step that is over."""
     secrets, prints = step.frame.run.secrets, step.prints
-    record = _new(step, status)
+    record = bare_record(step, status)
     record.attempts = step.attempt if step.attempt > 1 else 0
     record.action = secrets.mask(step.action or "")
     record.error = step.told_error
@@ -58,11 +58,12 @@ def record_output(step: Step, record: NodeRecord, output: Envelope | None) -> No
 
 def left_behind(step: Step) -> NodeRecord:
     """What is recorded of a step that goes on in its thread though the run is over."""
-    record = _new(step, "cancelled")
+    record = bare_record(step, "cancelled")
     record.seconds = time.time() - step.started if step.started else 0.0
     record.reason = "it goes on in its thread, which was given up"
     return record
 
 
-def _new(step: Step, status: NodeStatus) -> NodeRecord:
+def bare_record(step: Step, status: NodeStatus) -> NodeRecord:
+    """What is known of a step in any case."""
     return NodeRecord(step.planned.path, step.number, status, step.role, step.frame.at, step.started, cause=step.cause)

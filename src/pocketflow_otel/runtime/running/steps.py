@@ -28,7 +28,7 @@ from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType,
 from pocketflow_otel.runtime.running.context import NodeContext
 from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
-from pocketflow_otel.runtime.running.recording import record_of, record_output
+from pocketflow_otel.runtime.running.recording import bare_record, record_of, record_output
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
 from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.running.tries import NEVER_AGAIN, limited, limited_async, repeated, repeated_async
@@ -419,7 +419,11 @@ class Step:
     def _over(self, status: NodeStatus) -> None:
         run = self.frame.run
         self.status = status
-        self.record = record_of(self, status)
+        try:
+            self.record = record_of(self, status)
+        except Exception as error:  # noqa: BLE001 - a value that can't be looked at must not keep others waiting
+            run.problems.append(f"{self.planned.path} can't be told in full: {run.secrets.shown(said(error))}")
+            self.record = bare_record(self, status)
         # The node and the task know their step: what it was given, and gave, would wait for the garbage collector.
         self.instance = self.config = self.task = None
         run.recorder.record(self.record)
