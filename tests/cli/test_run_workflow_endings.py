@@ -222,8 +222,8 @@ def test_a_thread_that_a_coroutine_waits_for_is_left_behind(place):
 def test_a_thread_that_does_not_end_is_left_behind(place):
     place.document({"never": {"type": "parts:never_ends"}})
     process = place.start()
-    wait_until(psutil.Process(process.pid).children)
-    children = psutil.Process(process.pid).children()
+    wait_until(lambda: place.started("never"))
+    children = started_by(process)
 
     process.terminate()
     outcome = ended(process)
