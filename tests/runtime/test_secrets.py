@@ -125,3 +125,54 @@ def test_no_trace_holds_what_was_told(when, mode, tmp_path, monkeypatch):
     everything = {**exported(recording), "console": stream.getvalue().encode(), "JSON of files": written}
     assert len(recording.spans) >= 2 * len(SHAPELESS)
     assert {secret.name: found for secret in SHAPELESS if (found := leaks(everything, secret.value))} == {}
+
+
+@each_secret
+def test_half_of_a_secret_is_masked_wherever_it_was_cut(secret):
+    secrets = Secrets()
+    secrets.add(secret.value)
+    if len(secret.value) < 16:
+        return
+    half = len(secret.value) // 2
+    for start in range(len(secret.value) - half + 1):
+        shown = secrets.mask(f"it begins with <{secret.value[start : start + half]}…")
+        assert shown == f"it begins with <{MASK}…"
+
+
+@each_secret
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_a_secret_that_comes_in_pieces_is_masked(secret, size):
+    secrets = Secrets()
+    secrets.add(secret.value)
+    stream = secrets.stream()
+    text = f"before {secret.value} between {secret.value} after"
+    pieces = [stream.piece(text[start : start + size]) for start in range(0, len(text), size)]
+    assert "".join([*pieces, stream.rest()]) == f"before {MASK} between {MASK} after"
+
+
+@each_secret
+def test_most_of_a_secret_at_the_end_of_a_stream_is_masked(secret):
+    secrets = Secrets()
+    secrets.add(secret.value)
+    stream = secrets.stream()
+    shown = stream.piece(f"it is {secret.value[:-1]}") + stream.rest()
+    assert leaks({"text": shown.encode()}, secret.value[:-1]) == {} or len(secret.value) < 9
+
+
+def test_what_is_no_secret_comes_through_a_stream_at_once():
+    secrets = Secrets()
+    secrets.add("swordfish-9")
+    stream = secrets.stream()
+    assert [stream.piece(text) for text in ("a swo", "rd ", "and sword", "fish-8")] == [
+        "a ",
+        "sword ",
+        "and ",
+        "swordfish-8",
+    ]
+    assert stream.rest() == ""
+
+
+def test_all_that_is_in_a_structure_is_a_secret():
+    secrets = Secrets()
+    secrets.add_all({"user": "ada", "keys": ["swordfish-9", ("horse-battery", 493817)], "is": True})
+    assert secrets.masked(["swordfish-9", "horse-battery", 493817, True]) == [MASK, MASK, MASK, True]

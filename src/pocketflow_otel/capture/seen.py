@@ -80,6 +80,11 @@ class SeenSecrets:
             self.longest = max(self.longest, secret.longest)
             self.known = True
 
+    @property
+    def texts(self) -> list[str]:
+        """What is remembered."""
+        return [secret.text for secret in self._secrets]
+
     def adopt(self, others: SeenSecrets) -> None:
         """Remembers all that others have remembered, however many these are."""
         with self._lock:
@@ -235,6 +240,7 @@ def _spellings(text: str) -> tuple[str, ...]:
         repr(unescaped)[1:-1],
         ascii(text)[1:-1],
         text.replace("\n", "\r\n"),
+        re.sub("//+", "/", text),  # in a path
     }
     return tuple(sorted(spellings, key=len, reverse=True))
 

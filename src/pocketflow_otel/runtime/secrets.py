@@ -11,6 +11,7 @@ from pocketflow_otel.capture.windows import masked_head, masked_tail
 from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.expressions.errors import MissingValue
 from pocketflow_otel.runtime.expressions.paths import Namespace
+from pocketflow_otel.runtime.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ class Secrets:
     def __init__(self) -> None:
         self._redactor = Redactor()
         self._seen = SeenSecrets()
+        self._parts = Parts()
 
     def add(self, text: str) -> None:
         """Takes a text for a secret, and what is secret within it, such as the password in a URL."""
@@ -64,12 +66,12 @@ class Secrets:
         return self._redactor.is_secret_name(name) or self._redactor.finds(text)
 
     def mask(self, text: str) -> str:
-        """The text with a mask in place of every secret."""
-        return self._seen.mask(text) if self._seen.known else text
+        """The text with a mask in place of every secret, and of what is left of one that was cut."""
+        return self._parts.mask(self._seen.mask(text)) if self._seen.known else text
 
     def shown(self, text: str) -> str:
-        """The text with a mask in place of every secret, and of all that looks like one."""
-        return self._redactor.text(text, self._seen) if text else text
+        """As `mask`, and with one in place of all that looks like a secret."""
+        return self._parts.mask(self._redactor.text(text, self._seen)) if text else text
 
     def shown_head(self, text: str) -> str:
         """As `shown`, of a text whose end was cut off; `windows.MARGIN` characters more of its end are taken away."""
@@ -104,6 +106,8 @@ class Secrets:
         if found.known:
             self._seen.adopt(found)
             told.tell(found)
+            for text in found.texts:
+                self._parts.add(text)
 
 
 class MaskedStream:

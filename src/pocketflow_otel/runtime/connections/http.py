@@ -100,8 +100,11 @@ def _arguments(settings: HttpSettings, base: Path) -> dict[str, Any]:
     if settings.bearer is not None:
         headers["Authorization"] = f"Bearer {settings.bearer.get_secret_value()}"
     basic = settings.basic
+    import httpx
+
     return {
-        "base_url": settings.base_url,
+        # Refused here, where what is said of it is masked.
+        "base_url": httpx.URL(settings.base_url),
         "headers": headers,
         "auth": None if basic is None else (basic.user, basic.password.get_secret_value()),
         "timeout": settings.timeout,

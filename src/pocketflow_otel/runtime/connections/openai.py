@@ -43,9 +43,12 @@ class OpenAIConnection:
 
     def __init__(self, settings: OpenAISettings, _: Path) -> None:
         try:
+            import httpx
             import openai
         except ImportError:
             raise RuntimeError("the package openai is missing: pip install 'pocketflow-otel[llm]'") from None
+        # What is no URL is refused here, where what is said of it is masked.
+        httpx.URL(settings.base_url)
         self._openai = openai
         self._arguments: dict[str, Any] = {
             "base_url": settings.base_url,

@@ -98,6 +98,14 @@ async def request(config: HttpRequestConfig, context: Context) -> dict[str, Any]
         HttpBodyError: The body is too large, or not JSON.
         HttpError: The request can't be sent.
     """
+    try:
+        return await _requested(config, context)
+    except HttpError as error:
+        error.args = (context.mask(str(error)),)
+        raise
+
+
+async def _requested(config: HttpRequestConfig, context: Context) -> dict[str, Any]:
     from pocketflow_otel.runtime.nodes.http.sending import answered
     from pocketflow_otel.runtime.nodes.http.urls import place, shown
 
@@ -108,7 +116,7 @@ async def request(config: HttpRequestConfig, context: Context) -> dict[str, Any]
         async with answered(client, made, redirects=config.redirects, seconds=seconds) as response:
             what = f"{made.method} {place(response.url)}"
             if not config.expects(response.status_code):
-                beginning = context.mask(await beginning_of(response))
+                beginning = await beginning_of(response)
                 told = f"{response.status_code} {response.reason_phrase}".strip()
                 message = f"{what}: answered {told}" + (f": {beginning}" if beginning else "")
                 raise HttpStatusError(message, response.status_code)
@@ -116,7 +124,7 @@ async def request(config: HttpRequestConfig, context: Context) -> dict[str, Any]
                 content = await content_of(response, config.max_bytes)
                 body = read_as(content, response, config.read)
             except HttpError as error:
-                raise type(error)(context.mask(f"{what}: {error}")) from None
+                raise type(error)(f"{what}: {error}") from None
     return {
         "status": response.status_code,
         "headers": dict(response.headers),
