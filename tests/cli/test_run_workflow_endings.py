@@ -87,8 +87,10 @@ class Place:
         """Runs it to its end, after a command of the shell has made it harder."""
         command = self.command + list(arguments)
         if before:
-            # What Python compiles is for all others as well: under a limit of files it would be cut.
-            before = f"{before}; export PYTHONDONTWRITEBYTECODE=1"
+            # What Python compiles is for all others as well, and would be cut under a limit of files; what coverage
+            # saves would be too, and complained of.
+            apart = "unset COVERAGE_PROCESS_START COVERAGE_PROCESS_CONFIG; export PYTHONDONTWRITEBYTECODE=1"
+            before = f"{before}; {apart}"
             command = ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", *command]
         with self.shell.start(*command) as process:
             stdout, stderr = process.communicate(timeout=LONGEST_SECONDS)

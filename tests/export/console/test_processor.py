@@ -54,7 +54,7 @@ def test_lines_of_threads_do_not_mix(show):
 
 def places_alive():
     gc.collect()
-    return sum(isinstance(thing, Place) for thing in gc.get_objects())
+    return sum(type(thing) is Place for thing in gc.get_objects())
 
 
 def test_memory_holds_open_spans_only(show):
