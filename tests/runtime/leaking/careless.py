@@ -1,6 +1,7 @@
 """Nodes that come by a secret, and show it in every way that a node has."""
 
 import base64
+import os
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +14,17 @@ class Refused(Exception):
     """Quotes what it was given, as clients do."""
 
 
+def say(*words: str) -> None:
+    """Prints, unless what is printed goes where a test looks at all the rest."""
+    if "CARELESS_BUT_QUIET" not in os.environ:
+        print(*words)
+
+
 def show(secret: str, context: Context) -> Output:
     """Prints a secret, streams it, counts by it, and gives it."""
-    print("working with", secret)
-    print("x" * 20_000, secret, "y" * 60_000)
-    print("in base64", base64.b64encode(f"user:{secret}".encode()).decode())
+    say("working with", secret)
+    say("x" * 20_000, secret, "y" * 60_000)
+    say("in base64", base64.b64encode(f"user:{secret}".encode()).decode())
     for size in (1, 5, 11):
         for start in range(0, len(secret), size):
             context.chunk(secret[start : start + size])
@@ -31,7 +38,7 @@ def show(secret: str, context: Context) -> Output:
 
 async def show_in_loop(secret: str, context: Context) -> dict[str, Any]:
     """As `show`, in the event loop."""
-    print("in the loop with", secret)
+    say("in the loop with", secret)
     context.chunk(secret)
     return {"secret": secret}
 
@@ -57,7 +64,7 @@ class Keeps(pocketflow.Node):
         return shared.get("seen")
 
     def exec(self, seen: Any) -> Any:
-        print("kept", self.secret, "seen", seen)
+        say("kept", self.secret, "seen", seen)
         return self.secret
 
     def post(self, shared: Any, prep_res: Any, exec_res: Any) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +20,8 @@ from pocketflow_otel.runtime import Event, Run, load, prepare
 from pocketflow_otel.runtime.running.result import as_json
 from pocketflow_otel.runtime.telling import as_text, sentences
 from runtime.leaking.documents import document
+from runtime.leaking.figures import without_figures
 from runtime.leaking.refusing import Refusing, refusing
-
-# Times, sizes and durations are made of digits, as some secrets are.
-_FIGURES = re.compile(rb"(?<=[ :\[])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?=[,\s}\]])|\b\d+\.\d+\b")
 
 SAMPLE = [
     *SECRETS[::12],
@@ -45,10 +42,6 @@ def variable_of(secret: Secret) -> tuple[str, str]:
 def servers() -> Iterator[Refusing]:
     with refusing() as those:
         yield those
-
-
-def without_figures(data: bytes) -> bytes:
-    return _FIGURES.sub(b"0", data)
 
 
 def told_by_a_run(secret: Secret, servers: Refusing | None, folder: Path, *, fails: bool) -> dict[str, bytes]:
