@@ -58,10 +58,10 @@ def cancelling(context: Context, cancel: Callable[[], None]) -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.is_set():
-            if context.wait(_LOOK_SECONDS):
-                while not over.wait(_LOOK_SECONDS):
-                    cancel()
+        # Not the other way round: what is over soon would have to wait for the next look.
+        while not over.wait(_LOOK_SECONDS):
+            if context.cancelled:
+                cancel()
 
     watcher = threading.Thread(target=watch, name="pocketflow-otel-cancelling", daemon=True)
     watcher.start()
