@@ -47,10 +47,10 @@ def test_at_a_place_of_json_stands_the_key_and_the_value(document, indent, ascii
     done = read(text)
 
     assert (done.value, done.problems, done.whole) == (document, (), True)
-    for path, place in done.places:
-        assert written_at(text, place.value) == value_at(document, path)
+    for path in done.places:
+        assert written_at(text, done.places.value(path)) == value_at(document, path)
         if path and isinstance(path[-1], str):
-            assert written_at(text, place.key) == path[-1]
+            assert written_at(text, done.places.key(path)) == path[-1]
 
 
 # Texts that YAML 1.1 would not take for numbers, and YAML 1.2 neither.
@@ -68,7 +68,7 @@ def test_at_a_place_of_yaml_stands_the_value(document, flow):
 
     assert (done.problems, done.whole) == ((), True)
     nodes = dict(composed(yaml.compose(text, yaml.SafeLoader)))
-    assert {path: place.value for path, place in done.places} == nodes
+    assert {path: done.places.value(path) for path in done.places} == nodes
 
 
 def composed(node: Any, path: tuple[str | int, ...] = ()) -> Any:
@@ -96,6 +96,73 @@ def test_what_an_alias_stands_for_is_where_it_was_written_and_the_alias_where_it
     assert done.places.value(("second",)) == (3, 9)
     assert done.places.key(("second",)) == (3, 1)
     assert done.places.value(("second", "deep", 1)) == done.places.value(("first", "deep", 1)) == (2, 13)
+
+
+NAME = "needle"
+WORDS = st.lists(st.text("a\"'\\/é😀:#${} \t", max_size=6) | st.just("\n"), max_size=8).map("".join)
+
+
+def block(style: str, text: str) -> str:
+    """A block scalar, with an indentation of its own."""
+    return f"{style}2\n" + "\n".join(f"  {line}" for line in text.split("\n")) + "\n"
+
+
+SPELLINGS = {
+    "JSON": lambda text: json.dumps(text, ensure_ascii=False),
+    "double quotes, folded": lambda text: yaml.safe_dump(text, default_style='"', width=8, allow_unicode=True),
+    "single quotes, folded": lambda text: yaml.safe_dump(text, default_style="'", width=8, allow_unicode=True),
+    "a literal block": lambda text: block("|", text),
+    "a folded block": lambda text: block(">", text),
+    "plain, over lines": lambda text: f"begin\n\n  {NAME.join(['', ' and more'])}\n    still more",
+}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("anchor", ["", "&it "])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@given(before=WORDS, after=WORDS)
+def test_within_a_text_each_part_is_found_where_it_is_written(spelling, anchor, line_end, before, after):
+    text = f"top: 1\nk: {anchor}{SPELLINGS[spelling](before + NAME + after)}"
+    text = text.replace("\n", line_end)
+
+    done = read(text)
+
+    assert done.problems == ()
+    mark = done.places.within(("k",), done.value["k"].index(NAME))
+    assert rest_at(text, *mark).startswith(NAME)
+
+
+@given(before=WORDS, after=WORDS)
+def test_within_a_text_of_json_that_is_all_escapes_each_part_is_found_too(before, after):
+    text = json.dumps({"😀": 1, "k": before + NAME + after})
+
+    assert rest_at(text, *read(text).places.within(("k",), len(before))).startswith(NAME)
+
+
+def test_what_is_no_text_or_has_no_place_of_its_own_is_told_as_a_whole():
+    places = read("a: [1, 2]\nb: &b text\nc: *b\n").places
+
+    assert places.within(("a", 1), 5) == (1, 8)
+    assert places.within(("a", "x", "y"), 5) == (1, 4)
+    assert places.within(("c",), 2) == (3, 4)
+    assert Places().within(("a",), 0) == (0, 0)
+
+
+def test_line_ends_of_all_kinds_end_lines_and_no_other_character_does():
+    places = read("a: '\u2028'\rb: 1\r\nc: 2\nd: 3\n").places
+
+    assert [places.key((name,)) for name in "abcd"] == [(1, 1), (2, 1), (3, 1), (4, 1)]
+
+
+def test_fields_that_are_merged_stand_where_they_were_written_and_those_beside_go_before():
+    done = read("one: &one {x: 1, y: 2}\ntwo: &two\n  y: 3\n  z: 4\nall: {y: 5, <<: [*one, *two]}\nsome:\n  <<: *two\n")
+
+    assert done.problems == ()
+    assert done.value["all"] == {"y": 5, "x": 1, "z": 4}
+    assert done.value["some"] == {"y": 3, "z": 4}
+    assert done.places.key(("all", "y")) == (5, 7)
+    assert done.places.key(("all", "x")) == (1, 12)
+    assert done.places.value(("some", "z")) == done.places.value(("all", "z")) == (4, 6)
 
 
 def test_what_has_no_place_has_that_of_what_is_around_it():
@@ -153,7 +220,7 @@ def test_without_libyaml_the_same_is_read(monkeypatch):
     slow = read(text)
 
     assert slow.value == fast.value == {"a": [1, "b", {"c": "d:e"}], "b": [1, "b", {"c": "d:e"}], "c": "two\nlines\n"}
-    assert list(slow.places) == list(fast.places)
+    assert [slow.places.value(path) for path in slow.places] == [fast.places.value(path) for path in fast.places]
 
 
 def test_without_libyaml_depth_and_faults_are_told_likewise(monkeypatch):

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pocketflow_otel.runtime.documents.graph import Unreadable
     from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
     from pocketflow_otel.runtime.documents.places import Path as InDocument
-    from pocketflow_otel.runtime.expressions.errors import ExpressionError
     from pocketflow_otel.runtime.registry.registry import Registry
 
 MOST_NODES: Final = 50_000
@@ -103,8 +103,8 @@ def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) ->
     findings = Findings(loaded.file, loaded.places)
     findings.unsound.update(loaded.unsound)
 
-    def told(path: InDocument, error: ExpressionError) -> None:
-        findings.at_value(path, error.message, error.near)
+    def told(path: InDocument, error: Unreadable) -> None:
+        findings.within(path, error.offset, error.message, error.near)
 
     uses = Uses(lambda name: registry.expressions(name, loaded.base), told)
     subject = Subject(loaded, registry, uses, findings, allow_shell)

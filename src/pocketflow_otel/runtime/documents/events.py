@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from yaml.error import Mark as YamlMark
     from yaml.error import MarkedYAMLError
 
-    from pocketflow_otel.runtime.documents.places import Mark
-
 _NO_BEGINNING: Final = frozenset("@`%*&|>")
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -24,12 +23,12 @@ class SyntaxProblem(Exception):  # noqa: N818 - it names what it is about
     """A text that is no YAML.
 
     Attributes:
-        mark: Where it goes wrong.
+        index: The character at which it goes wrong, from 0.
         message: Why.
     """
 
-    def __init__(self, mark: Mark, message: str) -> None:
-        self.mark, self.message = mark, message
+    def __init__(self, index: int, message: str) -> None:
+        self.index, self.message = index, message
         super().__init__(message)
 
 
@@ -40,20 +39,17 @@ def events(text: str) -> Iterator[Any]:
         SyntaxProblem: The text is no YAML.
     """
     from yaml.error import MarkedYAMLError
-    from yaml.reader import ReaderError
 
+    # Asked here: libyaml counts bytes up to such a one, the parser in Python characters.
+    if (found := _FORBIDDEN.search(text)) is not None:
+        raise SyntaxProblem(found.start(), f"the character U+{ord(found[0]):04X} is not allowed in a document")
     try:
         parser = _parser(text)
         while (event := parser.get_event()) is not None:
             yield event
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SyntaxProblem(at, _not_yaml(error, text)) from None
-    except ReaderError as error:
-        raise SyntaxProblem(_mark_of(text, error.position), _unreadable(text, error.position)) from None
-    except UnicodeEncodeError as error:
-        raise SyntaxProblem(_mark_of(text, error.start), _unreadable(text, error.start)) from None
+        raise SyntaxProblem(mark.index if mark else 0, _not_yaml(error, text)) from None
 
 
 def _parser(text: str) -> Any:
@@ -81,55 +77,33 @@ def _hint(mark: YamlMark | None, text: str) -> str:
     return ": inside [ ] and { } a text with ${…} stands in quotes" if "${" in line else ""
 
 
-def _mark_of(text: str, index: int) -> Mark:
-    before = text[:index]
-    return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
-
-
-def _unreadable(text: str, index: int) -> str:
-    code = f"U+{ord(text[index]):04X}" if index < len(text) else "at the end"
-    return f"the character {code} is not allowed in a document"
-
-
 class Shifts:
-    """By what columns were moved, where characters were replaced by fewer: two for each.
+    """How far characters were moved, where others were replaced by fewer: two for each.
 
     Args:
-        marks: Where the replaced ones now stand, in order.
+        replaced: Where the replacements begin, in order.
     """
 
-    def __init__(self, marks: list[Mark]) -> None:
-        self._marks = marks
+    def __init__(self, replaced: list[int]) -> None:
+        self._replaced = replaced
 
-    def back(self, mark: Mark) -> Mark:
-        """Where something stands in the text as it was."""
-        if not self._marks:
-            return mark
-        line, column = mark
-        before = bisect_left(self._marks, mark) - bisect_left(self._marks, (line, 0))
-        return line, column + 2 * before
+    def back(self, index: int) -> int:
+        """Where a character stands in the text as it was."""
+        return index + 2 * bisect_left(self._replaced, index) if self._replaced else index
 
 
 def without_surrogates(text: str) -> tuple[str, Shifts]:
     r"""JSON writes characters beyond U+FFFF as two escapes, ``\ud83d\ude00``, which YAML doesn't know."""
     if not _SURROGATES.search(text) or not _is_json(text):
         return text, Shifts([])
-    marks: list[int] = []
+    replaced: list[int] = []
 
     def one(match: re.Match[str]) -> str:
         high, low = int(match[2], 16), int(match[3], 16)
-        index = match.start() + len(match[1]) - 2 * len(marks)
-        marks.append(index)
+        replaced.append(match.start() + len(match[1]) - 2 * len(replaced))
         return f"{match[1]}\\U{0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF):08X}"
 
-    replaced = _SURROGATES.sub(one, text)
-    lines = [0, *(found.end() for found in re.finditer("\n", replaced))]
-    return replaced, Shifts([_mark_among(lines, index) for index in marks])
-
-
-def _mark_among(lines: list[int], index: int) -> Mark:
-    line = bisect_right(lines, index)
-    return line, index - lines[line - 1] + 1
+    return _SURROGATES.sub(one, text), Shifts(replaced)
 
 
 def _is_json(text: str) -> bool:

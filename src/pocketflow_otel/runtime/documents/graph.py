@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.documents.loaded import Body, Scope
     from pocketflow_otel.runtime.documents.model import Node
     from pocketflow_otel.runtime.documents.places import Path
-    from pocketflow_otel.runtime.expressions.errors import ExpressionError
+    from pocketflow_otel.runtime.expressions.errors import ConditionSyntaxError, ReferenceSyntaxError
     from pocketflow_otel.runtime.expressions.references import Reference
 
     ExpressionsOf = Callable[[str], Sequence[tuple[str, ...]]]
     """Where in ``with`` expressions stand, by the name of the node's type: as `FunctionType.expressions`."""
-    Told = Callable[[Path, ExpressionError], None]
+    Unreadable = ReferenceSyntaxError | ConditionSyntaxError
+    Told = Callable[[Path, Unreadable], None]
     """Is told of what can't be read, and where it stands."""
 
 
@@ -135,7 +136,7 @@ class Uses:
             return self._tell([((*path, *error.path), error) for error in config_errors(node.with_, expressions)])
         return _placed(references, path)
 
-    def _tell(self, errors: Sequence[tuple[Path, ExpressionError]]) -> Iterator[Use]:
+    def _tell(self, errors: Sequence[tuple[Path, Unreadable]]) -> Iterator[Use]:
         for path, error in errors:
             if self._errors is None:
                 raise error

@@ -7,11 +7,11 @@ event too many.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pocketflow_otel.runtime.documents.events import Shifts, SyntaxProblem, events, without_surrogates
-from pocketflow_otel.runtime.documents.places import Mark, Place, Places
+from pocketflow_otel.runtime.documents.places import Mark, Place, Places, mark_of
 from pocketflow_otel.runtime.documents.scalars import ScalarError, resolve
 
 MAX_LENGTH: Final = 4 * 1024 * 1024
@@ -25,6 +25,8 @@ MAX_EXPANDED: Final = 4 * MAX_LENGTH
 MAX_PROBLEMS: Final = 100
 """After so many, reading ends."""
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_MERGE: Final = "<<"
 _TAG_DIRECTIVE: Final = re.compile(r"^%TAG", re.MULTILINE)
 
 
@@ -62,13 +64,13 @@ class Read:
 
 def read(text: str) -> Read:
     """Reads a document's text. Raises nothing: what is wrong is in the answer."""
-    reader = _Reader()
+    reader = _Reader(text.removeprefix(_BYTE_ORDER_MARK))
     try:
-        whole = reader.read(text)
+        whole = reader.read()
     except RecursionError:  # of the parser in Python, where libyaml's is missing
-        whole = reader.stop((1, 1), f"it is nested too deeply; {MAX_DEPTH} levels are read")
-    root = reader.root or _Made(None, Place((1, 1), (1, 1)), 1, 0)
-    return Read(root.value, Places(root.place), tuple(reader.problems), whole)
+        whole = reader.stop(0, f"it is nested too deeply; {MAX_DEPTH} levels are read")
+    root = reader.root or _Made(None, Place(0, 0), 1, 0)
+    return Read(root.value, Places(root.place, reader.text, root.value), tuple(reader.problems), whole)
 
 
 @dataclass(slots=True)
@@ -83,7 +85,19 @@ class _Made:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping that is being read. Of a mapping `key` is the key whose value comes next, if it is kept."""
+    """A list or mapping that is being read.
+
+    Attributes:
+        value: It, as far as it has been read.
+        place: Where it stands.
+        anchor: What aliases call it.
+        values: How many values it has.
+        length: How many characters its texts have.
+        key: Of a mapping: the key whose value comes next.
+        key_at: Where that stands.
+        keeps: Whether the value is kept.
+        merges: What stands behind merge keys.
+    """
 
     value: dict[str, Any] | list[Any]
     place: Place
@@ -91,8 +105,9 @@ class _Open:
     values: int = 1
     length: int = 0
     key: str | None = None
-    key_mark: Mark = (0, 0)
+    key_at: int = 0
     keeps: bool = True
+    merges: list[_Made] = field(default_factory=list)
 
 
 class _Stop(Exception):  # noqa: N818 - nothing has failed
@@ -100,7 +115,8 @@ class _Stop(Exception):  # noqa: N818 - nothing has failed
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.problems: list[Problem] = []
         self.root: _Made | None = None
         self._open: list[_Open] = []
@@ -108,27 +124,27 @@ class _Reader:
         self._documents = 0
         self._shifts: Shifts = Shifts([])
 
-    def read(self, text: str) -> bool:
-        if len(text) > MAX_LENGTH:
-            return self.stop((1, 1), f"it has {len(text)} characters; at most {MAX_LENGTH} are read")
-        if tag := _TAG_DIRECTIVE.search(text):
-            return self.stop((text.count("\n", 0, tag.start()) + 1, 1), "tags have no meaning here")
-        text, self._shifts = without_surrogates(text)
+    def read(self) -> bool:
+        if len(self.text) > MAX_LENGTH:
+            return self.stop(0, f"it has {len(self.text)} characters; at most {MAX_LENGTH} are read")
+        if tag := _TAG_DIRECTIVE.search(self.text):
+            return self.stop(tag.start(), "tags have no meaning here")
+        text, self._shifts = without_surrogates(self.text)
         try:
             for event in events(text):
                 self._take(event)
         except _Stop:
             return False
         except SyntaxProblem as problem:
-            return self.stop(self._shifts.back(problem.mark), problem.message)
+            return self.stop(self._shifts.back(problem.index), problem.message)
         return True
 
-    def stop(self, mark: Mark, message: str) -> bool:
-        self.problems.append(Problem(mark, self._path(), message))
+    def stop(self, index: int, message: str) -> bool:
+        self.problems.append(Problem(mark_of(self.text, index), self._path(), message))
         return False
 
-    def _note(self, mark: Mark, message: str) -> None:
-        self.problems.append(Problem(mark, self._path(), message))
+    def _note(self, index: int, message: str) -> None:
+        self.stop(index, message)
         if len(self.problems) >= MAX_PROBLEMS:
             raise _Stop
 
@@ -144,81 +160,81 @@ class _Reader:
 
     def _take(self, event: Any) -> None:
         kind = type(event).__name__
-        mark = self._shifts.back((event.start_mark.line + 1, event.start_mark.column + 1))
+        at = self._shifts.back(event.start_mark.index)
         if kind == "ScalarEvent":
-            self._scalar(event, mark)
+            self._scalar(event, at)
         elif kind in {"MappingStartEvent", "SequenceStartEvent"}:
-            self._begin(event, mark, {} if kind == "MappingStartEvent" else [])
+            self._begin(event, at, {} if kind == "MappingStartEvent" else [])
         elif kind in {"MappingEndEvent", "SequenceEndEvent"}:
             self._end()
         elif kind == "AliasEvent":
-            self._alias(event.anchor, mark)
+            self._alias(event.anchor, at)
         elif kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
                 self._open.clear()
-                self.stop(mark, "a second document begins here; a file holds one")
+                self.stop(at, "a second document begins here; a file holds one")
                 raise _Stop
 
-    def _scalar(self, event: Any, mark: Mark) -> None:
+    def _scalar(self, event: Any, at: int) -> None:
         if event.tag is not None:
-            self._note(mark, f"the tag {event.tag} has no meaning here: write the value without it")
+            self._note(at, f"the tag {event.tag} has no meaning here: write the value without it")
         value: Any = event.value
         if event.implicit[0]:
             try:
                 value = resolve(value)
             except ScalarError as error:
-                self._note(mark, str(error))
+                self._note(at, str(error))
         around = self._open[-1] if self._open else None
         if around is not None and isinstance(around.value, dict) and around.key is None:
-            self._take_key(around, value, mark, merges=event.implicit[0] and event.value == "<<")
+            self._take_key(around, value, at, merges=event.implicit[0] and event.value == _MERGE)
             return
         length = len(value) if isinstance(value, str) else 0
-        self._add(_Made(value, Place(mark, mark), 1, length), event.anchor)
+        place = Place(at, at, self._shifts.back(event.end_mark.index))
+        self._add(_Made(value, place, 1, length), event.anchor)
 
-    def _take_key(self, around: _Open, key: Any, mark: Mark, *, merges: bool) -> None:
+    def _take_key(self, around: _Open, key: Any, at: int, *, merges: bool) -> None:
         around.keeps = isinstance(key, str) and not merges
-        if merges:
-            self._note(
-                mark, "merge keys (<<) are no part of YAML 1.2: write the fields out, or use an alias as a value"
-            )
         if not isinstance(key, str):
-            self._note(mark, f"a key has to be a text, not {_shown_scalar(key)}: put it in quotes")
+            self._note(at, f"a key has to be a text, not {_shown_scalar(key)}: put it in quotes")
             key = _shown_scalar(key)
         elif key in around.value:
-            first = around.place.inside[key].key[0] if around.place.inside else 0
-            self._note(mark, f"the key {key[:60]!r} stands here twice, first in line {first}")
-        around.key, around.key_mark = key, mark
+            place = (around.place.inside or {}).get(key)
+            first = mark_of(self.text, place.key)[0] if place else 0
+            self._note(at, f"the key {key[:60]!r} stands here twice, first in line {first}")
+        around.key, around.key_at = key, at
 
-    def _begin(self, event: Any, mark: Mark, value: dict[str, Any] | list[Any]) -> None:
+    def _begin(self, event: Any, at: int, value: dict[str, Any] | list[Any]) -> None:
         around = self._open[-1] if self._open else None
         if around is not None and isinstance(around.value, dict) and around.key is None:
-            self.stop(mark, "a key has to be a text, not a list or a mapping")
+            self.stop(at, "a key has to be a text, not a list or a mapping")
             raise _Stop
         if len(self._open) >= MAX_DEPTH:
-            self.stop(mark, f"it is nested too deeply; {MAX_DEPTH} levels are read")
+            self.stop(at, f"it is nested too deeply; {MAX_DEPTH} levels are read")
             raise _Stop
         if event.tag is not None:
-            self._note(mark, f"the tag {event.tag} has no meaning here: write the value without it")
+            self._note(at, f"the tag {event.tag} has no meaning here: write the value without it")
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
-        self._open.append(_Open(value, Place(mark, mark, {}), event.anchor))
+        self._open.append(_Open(value, Place(at, at, inside={}), event.anchor))
 
     def _end(self) -> None:
         done = self._open.pop()
+        for merged in done.merges:
+            self._merge(done, merged)
         self._add(_Made(done.value, done.place, done.values, done.length), done.anchor)
 
-    def _alias(self, anchor: str, mark: Mark) -> None:
+    def _alias(self, anchor: str, at: int) -> None:
         if self._open and isinstance(self._open[-1].value, dict) and self._open[-1].key is None:
-            self.stop(mark, "a key has to be a text, not an alias")
+            self.stop(at, "a key has to be a text, not an alias")
             raise _Stop
         made = self._anchors.get(anchor)
         if made is None:
             inside = any(around.anchor == anchor for around in self._open)
             why = "stands inside what it names" if inside else "names nothing that was written before it"
-            self._note(mark, f"the alias *{anchor} {why}")
-            made = _Made(None, Place(mark, mark), 1, 0)
-        self._add(_Made(made.value, Place(mark, mark, made.place.inside), made.values, made.length), None)
+            self._note(at, f"the alias *{anchor} {why}")
+            made = _Made(None, Place(at, at), 1, 0)
+        self._add(_Made(made.value, Place(at, at, at, made.place.inside), made.values, made.length), None)
 
     def _add(self, made: _Made, anchor: str | None) -> None:
         if anchor is not None:
@@ -231,27 +247,50 @@ class _Reader:
         around.values += made.values
         around.length += made.length
         self._check_size(around, place.value)
-        inside = around.place.inside
         if isinstance(around.value, list):
             step: str | int = len(around.value)
             around.value.append(made.value)
         else:
             step = around.key or ""
-            place.key = around.key_mark
+            place.key = around.key_at
             around.key = None
             if not around.keeps:
+                if step == _MERGE:
+                    self._take_merged(around, made)
                 return
             around.value[step] = made.value
-        if inside is not None:
-            inside[step] = place
+        if around.place.inside is not None:
+            around.place.inside[step] = place
 
-    def _check_size(self, grown: _Open, mark: Mark) -> None:
+    def _take_merged(self, around: _Open, made: _Made) -> None:
+        """Takes what stands behind a merge key: a mapping, or a list of mappings of which the first go before."""
+        value, place = made.value, made.place
+        if isinstance(value, list):
+            insides = place.inside or {}
+            parts = [_Made(item, insides[number], 0, 0) for number, item in enumerate(value)]
+        else:
+            parts = [made]
+        for part in parts:
+            if isinstance(part.value, dict):
+                around.merges.append(part)
+            elif not self.text.startswith("*", part.place.value) or part.value is not None:  # else told already
+                self._note(part.place.value, "behind a merge key (<<) stands a mapping, or a list of mappings")
+
+    def _merge(self, done: _Open, merged: _Made) -> None:
+        """Adds the fields of another mapping that are not there yet: they stand where they were written."""
+        for key, value in merged.value.items():
+            if key not in done.value and isinstance(done.value, dict):
+                done.value[key] = value
+                if done.place.inside is not None and merged.place.inside:
+                    done.place.inside[key] = merged.place.inside[key]
+
+    def _check_size(self, grown: _Open, at: int) -> None:
         if grown.values > MAX_VALUES:
-            self.stop(mark, f"it has more than {MAX_VALUES} values, those of aliases counted wherever they stand")
+            self.stop(at, f"it has more than {MAX_VALUES} values, those of aliases counted wherever they stand")
             raise _Stop
         if grown.length > MAX_EXPANDED:
             self.stop(
-                mark,
+                at,
                 f"its texts have more than {MAX_EXPANDED} characters, those of aliases counted wherever they stand",
             )
             raise _Stop

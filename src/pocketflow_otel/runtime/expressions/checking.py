@@ -181,7 +181,8 @@ class _Checker:
 
     def reference(self, path: tuple[str, Steps], node: ast.AST, *, optional: bool) -> Reference:
         written = self.data[node.col_offset : node.end_col_offset].decode()  # type: ignore[attr-defined]
-        reference = Reference(*path, optional=optional, text=written)
+        offset = self.offset(node.col_offset)  # type: ignore[attr-defined]
+        reference = Reference(*path, optional=optional, text=written, offset=offset)
         self.references.append(reference)
         return reference
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pocketflow_otel.runtime.documents.faults import nearest
@@ -29,6 +29,7 @@ class Reference:
         optional: Whether something else stands for it where it is missing.
         text: The path as it is written.
         at: Where it stands in the structure that was parsed.
+        offset: The character of that text at which it begins, from 0; the same reference may stand there again.
     """
 
     head: str
@@ -36,6 +37,7 @@ class Reference:
     optional: bool
     text: str
     at: tuple[str | int, ...] = ()
+    offset: int = field(default=0, compare=False)
 
 
 class Lookup(Protocol):

@@ -172,7 +172,9 @@ class _Compiler:
         last = len(choice.operands) - 1
         for number, operand in enumerate(choice.operands):
             if isinstance(operand, Path):
-                self.references.append(Reference(operand.head, operand.steps, number < last, operand.text, at))
+                optional = number < last
+                made = Reference(operand.head, operand.steps, optional, operand.text, at, operand.offset)
+                self.references.append(made)
         chosen = _first_of(choice.operands)
         return _transformed(chosen, choice.transforms) if choice.transforms else chosen
 

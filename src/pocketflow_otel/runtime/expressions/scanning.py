@@ -26,11 +26,12 @@ _KIND: Final = {str: "a text", int: "a whole number"}
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path, not yet followed."""
+    """A path, not yet followed, and at which character of its text it begins."""
 
     head: str
     steps: Steps
     text: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class _Scanner:
                 self.place += 1
                 steps.append(self.index())
             else:
-                return Path(head, tuple(steps), self.text[start : self.place])
+                return Path(head, tuple(steps), self.text[start : self.place], start)
 
     def key(self) -> str:
         key = self.match(_KEY)

@@ -140,4 +140,4 @@ def _check_order(subject: Subject, scope: Scope, after: dict[str, list[str]]) ->
                 message = (
                     f"{head!r} can't have run before {name!r}; without a default (??) there is nothing to refer to"
                 )
-                subject.findings.at_value(use.path, message)
+                subject.findings.at_use(use, message)

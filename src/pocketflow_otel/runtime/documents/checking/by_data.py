@@ -70,7 +70,7 @@ def _check_joins(subject: Subject, scope: Scope, waits: dict[str, Dependencies])
         for use in subject.uses.leading_out(scope, name):
             if use.reference.head in scope.nodes and use.reference.head != name and not use.reference.optional:
                 message = f"with join {node.join}, {use.reference.head!r} may be missing: give a default (??)"
-                subject.findings.at_value(use.path, message)
+                subject.findings.at_use(use, message)
 
 
 def _told_cycle(subject: Subject, scope: Scope, cycle: list[str]) -> None:
@@ -96,7 +96,7 @@ def _check_takeovers(
                     continue
                 if is_undo and head == name:
                     continue
-                subject.findings.at_value(use.path, _not_there(head, helper, name))
+                subject.findings.at_use(use, _not_there(head, helper, name))
 
 
 def _not_there(head: str, helper: str, name: str) -> str:

@@ -95,7 +95,7 @@ def check_use(subject: Subject, use: Use, sight: Sight) -> None:
         message = (
             f"{head!r} gives nothing to refer to: what takes over is told under the name of the node it stands for"
         )
-        subject.findings.at_value(use.path, message)
+        subject.findings.at_use(use, message)
     elif head in sight.names:
         return
     elif head not in sight.special:
@@ -105,21 +105,21 @@ def check_use(subject: Subject, use: Use, sight: Sight) -> None:
     elif head in _MEMBERS and steps:
         _check_member(subject, use, list(_MEMBERS[head]), f"field of {head}")
     elif head == "env" and not steps:
-        subject.findings.at_value(use.path, "expected the name of a variable: ${env.NAME}")
+        subject.findings.at_use(use, "expected the name of a variable: ${env.NAME}")
 
 
 def _told_unknown(subject: Subject, use: Use, sight: Sight) -> None:
     head = use.reference.head
     hint = _WHERE.get(head)
     if hint is not None:
-        subject.findings.at_value(use.path, f"{head!r} is known only {hint}")
+        subject.findings.at_use(use, f"{head!r} is known only {hint}")
         return
     names = chain((name for name in sight.names if name not in sight.silent), sight.special)
     message = f"there is nothing called {head!r} here: expected a node or one of {', '.join(sorted(sight.special))}"
     if head in subject.loaded.document.inputs:
-        subject.findings.at_value(use.path, message, f"inputs.{head}")
+        subject.findings.at_use(use, message, f"inputs.{head}")
     else:
-        subject.findings.at_value(use.path, message, subject.findings.near(head, names))
+        subject.findings.at_use(use, message, subject.findings.near(head, names))
 
 
 _WHERE: Final = {
@@ -135,4 +135,4 @@ def _check_member(subject: Subject, use: Use, members: list[str], what: str) -> 
         return
     listed = f"; there are {', '.join(members)}" if members else ""
     message = f"there is no {what} called {name!r}{listed}"
-    subject.findings.at_value(use.path, message, subject.findings.near(name, members))
+    subject.findings.at_use(use, message, subject.findings.near(name, members))
