@@ -390,6 +390,34 @@ def test_the_folder_can_be_named_but_not_used_twice(place):
     assert (place.directory / "kept" / "result.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("events.jsonl", "holds another run, which goes on, or was killed"), ("notes.txt", "holds other files")],
+)
+def test_a_folder_that_is_in_use_is_no_runs_own(place, file, told):
+    (place.directory / "kept").mkdir()
+    (place.directory / "kept" / file).write_text("theirs\n")
+    outcome = plainly(place, "saying.yaml", "--run-dir", "kept")
+
+    assert outcome.status == 2
+    assert f"kept {told}: name an empty folder, or a new one" in " ".join(re.sub("[│]", "", outcome.stderr).split())
+    assert [path.name for path in (place.directory / "kept").iterdir()] == [file]
+
+
+def test_a_file_is_no_runs_folder(place):
+    place.write("kept", "theirs")
+    outcome = plainly(place, "saying.yaml", "--run-dir", "kept")
+
+    assert outcome.status == 2
+    assert "kept is a file" in outcome.stderr
+
+
+def test_an_empty_folder_is_taken(place):
+    (place.directory / "kept").mkdir()
+
+    assert plainly(place, "saying.yaml", "--run-dir", "kept").status == 0
+
+
 def test_no_folder_is_made_where_none_is_wanted(place):
     outcome = plainly(place, "saying.yaml", "--no-run-dir")
 

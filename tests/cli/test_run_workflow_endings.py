@@ -375,7 +375,7 @@ def test_a_reader_that_goes_away_is_told(place):
 
 def test_nothing_runs_where_the_folder_cannot_be_made(place):
     place.document({"a": {"type": "file.write", "with": {"path": "ran.txt", "content": "x"}}})
-    place.shell.write("kept", "a file, no folder")
+    place.run_dir.symlink_to("nowhere")
 
     outcome = place.run()
 

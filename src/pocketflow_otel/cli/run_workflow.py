@@ -219,8 +219,16 @@ def _check_output(output: Path) -> None:
 
 
 def _check_folder(run_dir: Path | None) -> None:
-    if run_dir is not None and (run_dir / "result.json").exists():
-        raise typer.BadParameter(f"{run_dir} holds the result of another run", param_hint="--run-dir")
+    if run_dir is None:
+        return
+    from pocketflow_otel.runtime.running.folder import occupied
+
+    try:
+        obstacle = occupied(run_dir)
+    except OSError as error:
+        obstacle = f"{run_dir} can't be looked into: {error.strerror or error}"
+    if obstacle is not None:
+        raise typer.BadParameter(f"{obstacle}: name an empty folder, or a new one", param_hint="--run-dir")
 
 
 def _loaded(flow: Path, *, allow_shell: bool) -> "Loaded":

@@ -131,7 +131,9 @@ class _Running:
                 run = self._made(follower.note)
                 result = self._interrupts.result(run)
         except OSError as error:
-            say(f"the run's folder {order.folder} can't be made: {error.strerror or error}")
+            # Of what is there already, the sentence names the folder itself.
+            why = f" {order.folder} can't be made: {error.strerror}" if error.strerror else f": {error}"
+            say(f"the run's folder{why}")
             _leave(NOTHING_RUN)
         code = self._code(result)
         if not self._write(result, run) or self._is_unsaved():
@@ -171,7 +173,9 @@ class _Running:
         return result.exit_code
 
     def _is_unsaved(self) -> bool:
-        return self._order.folder is not None and not (Path(self._order.folder) / "result.json").exists()
+        from pocketflow_otel.runtime.running.folder import RESULT
+
+        return self._order.folder is not None and not (Path(self._order.folder) / RESULT).exists()
 
     def _write(self, result: Result, run: Run) -> bool:
         from pocketflow_otel.runtime.running.result import as_json

@@ -1,5 +1,7 @@
 """What is told of a run in figures."""
 
+import dataclasses
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -17,6 +19,22 @@ def test_what_tracing_reads_and_writes_is_no_nodes_doing(tmp_path):
     finally:
         PocketFlowInstrumentor().uninstrument()
     assert [(record.read_bytes, record.written_bytes) for record in result.nodes] == [(0, 0), (0, 0)]
+
+
+def test_a_long_loop_has_a_result_that_can_be_copied_as_plain_data():
+    nodes = {"count": python("return n + 1", n="${count ?? 0}")}
+    nodes["check"] = {"type": "condition", "with": {"cases": [{"when": "count < 2000", "action": "again"}]}}
+    edges = [{"from": "count", "to": "check"}, {"from": "check", "action": "again", "to": "count"}]
+    result = ran(nodes, edges=edges, limits={"visits": 5000})
+    copied = dataclasses.asdict(result)
+    assert len(copied["nodes"]) == result.summary.visits == 4000
+    assert result.summary.critical_path == ("count", "check") * 2000
+
+
+def test_the_critical_path_goes_through_nodes_that_were_skipped():
+    nodes = {"a": python("return 1"), "b": python("return 2", when="a == 2"), "c": python("return 3")}
+    edges = [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]
+    assert ran(nodes, edges=edges).summary.critical_path == ("a", "c")
 
 
 def test_undo_nodes_are_on_no_critical_path():

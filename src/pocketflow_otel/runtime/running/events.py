@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pocketflow_otel import log
+from pocketflow_otel.runtime.running.records import iso
 from pocketflow_otel.runtime.running.showing import said
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Event:
 
     Attributes:
         kind: What.
-        time: When, in seconds since 1970.
+        time: When, in seconds since 1970; as JSON in ISO 8601.
         run_id: In which run.
         node: To which node; empty where it is the run itself.
         visit: In which visit of it.
@@ -53,7 +54,7 @@ class Event:
 
     def as_json(self) -> dict[str, Any]:
         """As one line of a file holds it."""
-        told: dict[str, Any] = {"kind": self.kind, "time": self.time, "run_id": self.run_id}
+        told: dict[str, Any] = {"kind": self.kind, "time": iso(self.time), "run_id": self.run_id}
         if self.node:
             told |= {"node": self.node, "visit": self.visit}
         if self.at:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.visiting import OWN_TRAFFIC
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.events import Event
+
+
+RESULT: Final = "result.json"
+EVENTS: Final = "events.jsonl"
+
+
+def occupied(path: Path) -> str | None:
+    """Why a folder can't be a new run's own; None where it is empty, or not there.
+
+    A run removes files of its own when it succeeds, and would mix those of others with them.
+
+    Raises:
+        OSError: It can't be looked into.
+    """
+    if not path.exists():
+        return None
+    if not path.is_dir():
+        return f"{path} is a file"
+    if (path / RESULT).exists():
+        return f"{path} holds the result of another run"
+    if (path / EVENTS).exists():
+        return f"{path} holds another run, which goes on, or was killed"
+    return f"{path} holds other files" if any(path.iterdir()) else None
 
 
 class Folder:
@@ -56,27 +80,30 @@ class Folder:
         """Makes the folder.
 
         Raises:
-            OSError: It can't be made, or is another run's.
+            OSError: It can't be made, or holds something already.
         """
         if self._path is None:
             return
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (self._path / "result.json").exists():
-            raise FileExistsError(f"{self._path} holds the result of another run")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        self._events = os.open(self._path / "events.jsonl", flags, 0o600)
+        if (obstacle := occupied(self._path)) is not None:
+            raise FileExistsError(obstacle)
+        # Of two runs that begin at once in one folder, one makes the file.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        self._events = os.open(self._path / EVENTS, flags, 0o600)
 
     def note(self, event: Event) -> None:
         """Writes an event to its file, at once: a listener for `Events`."""
-        if self._events is None:
-            return
         data = event.line().encode("utf-8", "backslashreplace")
-        written = os.write(self._events, data)
-        OWN_TRAFFIC.written += written
-        if written < len(data):
-            # The disk is full: half a line would spoil the file for whoever reads it.
-            os.ftruncate(self._events, os.fstat(self._events).st_size - written)
-            raise OSError(28, os.strerror(28))
+        # A run that is left behind may tell something while its file is closed.
+        with self._lock:
+            if self._events is None:
+                return
+            written = os.write(self._events, data)
+            OWN_TRAFFIC.written += written
+            if written < len(data):
+                # The disk is full: half a line would spoil the file for whoever reads it.
+                os.ftruncate(self._events, os.fstat(self._events).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def save(self, result: dict[str, Any]) -> None:
         """Writes the result, as a whole or not at all.
@@ -93,7 +120,7 @@ class Folder:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self._path / "result.json")
+            Path(name).replace(self._path / RESULT)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,13 @@ class Recorder:
 
     def __init__(self) -> None:
         self.records: list[NodeRecord] = []
+        self._lock = threading.Lock()
 
     def record(self, record: NodeRecord) -> None:
-        """Takes the record of a step that is over."""
-        self.records.append(record)
+        """Takes the record of a step that is over, and numbers it."""
+        with self._lock:
+            self.records.append(record)
+            record.number = len(self.records)
 
 
 def record_of(step: Step, status: NodeStatus) -> NodeRecord:
@@ -66,4 +70,5 @@ def left_behind(step: Step) -> NodeRecord:
 
 def bare_record(step: Step, status: NodeStatus) -> NodeRecord:
     """What is known of a step in any case."""
-    return NodeRecord(step.planned.path, step.number, status, step.role, step.frame.at, step.started, cause=step.cause)
+    cause = 0 if step.cause is None else step.cause.number
+    return NodeRecord(step.planned.path, step.number, status, step.role, step.frame.at, step.started, cause=cause)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -23,7 +23,13 @@ EXIT_CODES: Final[Mapping[str, int]] = {
 """How ``pocketflow-otel run`` ends; 2 is for a document or command line that makes no sense, 143 for SIGTERM."""
 
 
-_NO_COUNTS: Final[Mapping[str, float]] = MappingProxyType({})
+def iso(seconds: float) -> str:
+    """A time in ISO 8601, in UTC, to the microsecond, so that texts are in the order of times.
+
+    Args:
+        seconds: Since 1970.
+    """
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,10 @@ class NodeRecord:
         counts: What it says to have done: ``rows_read``.
         stdout: What it printed.
         stderr: What it printed there.
-        started: When it began, in seconds since 1970.
-        cause: The visit because of which it could begin, if any: the last of those it waited for.
+        started: When it began, in seconds since 1970; as JSON in ISO 8601.
+        number: Which record of the run it is, from 1, in the order in which visits ended.
+        cause: The number of the visit because of which it could begin: the last of those it waited for; 0 where there
+            was none.
     """
 
     node: str
@@ -93,10 +101,11 @@ class NodeRecord:
     reason: str = ""
     output: Any = None
     content_type: str = ""
-    counts: Mapping[str, float] = field(default_factory=lambda: _NO_COUNTS)
+    counts: Mapping[str, float] = field(default_factory=dict)
     stdout: str = ""
     stderr: str = ""
-    cause: NodeRecord | None = field(default=None, repr=False, compare=False)
+    number: int = field(default=0, compare=False)
+    cause: int = field(default=0, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """What is worth telling: what is at its default is left out."""
@@ -107,6 +116,8 @@ class NodeRecord:
         }
         if self.at:
             kept["at"] = list(self.at)
+        if self.started:
+            kept["started"] = iso(self.started)
         if self.error is not None:
             kept["error"] = self.error.as_json()
         if self.status in {"succeeded", "degraded"} and self.content_type:
@@ -114,7 +125,7 @@ class NodeRecord:
         return kept
 
 
-_APART: Final = frozenset({"cause", "output", "error", "at"})
+_APART: Final = frozenset({"number", "cause", "output", "error", "at", "started"})
 _ALWAYS: Final = frozenset({"node", "visit", "status", "seconds"})
 _NOTHING: Final[tuple[Any, ...]] = (None, "", 0, 0.0, (), {}, "node")
 

@@ -31,9 +31,7 @@ def summary_of(
     holders = {node.path for node in document.all_nodes() if node.is_holder}
     visits = [record for record in records if record.status != "skipped"]
     node_seconds = sum(record.seconds for record in visits if record.node not in holders)
-    path = critical_path(
-        [record for record in visits if record.role != "undo" and not record.at and "." not in record.node]
-    )
+    path = critical_path(records)
     return Summary(
         visits=len(visits),
         by_status=dict(Counter(record.status for record in records)),
@@ -49,14 +47,22 @@ def summary_of(
 
 
 def critical_path(records: Sequence[NodeRecord]) -> list[NodeRecord]:
-    """From the visit that ended last, back through those because of which each could begin; the first one first."""
-    if not records:
-        return []
-    last: NodeRecord | None = max(records, key=lambda record: record.started + record.seconds)
+    """From the visit that ended last, back through those because of which each could begin; the first one first.
+
+    Nodes inside others are left out, as these are told with them, and what was skipped took no time.
+    """
+    numbered = {
+        record.number: record
+        for record in records
+        if record.role != "undo" and not record.at and "." not in record.node
+    }
+    visits = (record for record in numbered.values() if record.status != "skipped")
+    last = max(visits, key=lambda record: record.started + record.seconds, default=None)
     path = []
     while last is not None:
-        path.append(last)
-        last = last.cause
+        if last.status != "skipped":
+            path.append(last)
+        last = numbered.get(last.cause)
     return path[::-1]
 
 
