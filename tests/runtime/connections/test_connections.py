@@ -289,6 +289,25 @@ async def test_openai_gives_clients_that_try_nothing_again():
     assert connection.async_client.is_closed()
 
 
+@pytest.mark.parametrize("name", ["http.a", "openai.a"])
+@pytest.mark.parametrize("kind", ["client", "async_client"])
+def test_threads_that_ask_at_once_share_a_client(name, kind):
+    connection = connections({name: {"base_url": "http://127.0.0.1:9/v1"}}).get(f"@{name}")
+    at_once, given = threading.Barrier(8), []
+
+    def ask():
+        at_once.wait()
+        given.append(getattr(connection, kind))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(client) for client in given}) == 1
+    connection.close()
+
+
 def test_openai_takes_no_key_from_the_environment_by_itself(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "swordfish-9")
     opened = connections({"openai.a": {"base_url": "http://127.0.0.1:9/v1"}})

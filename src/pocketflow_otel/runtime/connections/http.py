@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from pocketflow_otel.runtime.connections.clients import Clients
 from pocketflow_otel.runtime.connections.families import Family
 from pocketflow_otel.runtime.documents.model import Part, Seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     import httpx
@@ -63,36 +64,25 @@ class HttpSettings(Part):
         return self
 
 
-class HttpConnection:
-    """Clients for one server, made when first asked for."""
+class HttpConnection(Clients["httpx.Client", "httpx.AsyncClient"]):
+    """Clients for one server."""
 
     def __init__(self, settings: HttpSettings, base: Path) -> None:
+        super().__init__()
         self._arguments = _arguments(settings, base)
 
-    @cached_property
-    def client(self) -> httpx.Client:
-        """A client for threads."""
+    def _make(self) -> httpx.Client:
         import httpx
 
         return httpx.Client(**self._arguments)
 
-    @cached_property
-    def async_client(self) -> httpx.AsyncClient:
-        """A client for one event loop."""
+    def _make_async(self) -> httpx.AsyncClient:
         import httpx
 
         return httpx.AsyncClient(**self._arguments)
 
-    def close(self) -> None:
-        """Closes the client for threads; the other one's connections end with their event loop."""
-        if "client" in self.__dict__:
-            self.client.close()
-
-    async def aclose(self) -> None:
-        """Closes both clients."""
-        self.close()
-        if "async_client" in self.__dict__:
-            await self.async_client.aclose()
+    def _end(self, client: httpx.AsyncClient) -> Awaitable[None]:
+        return client.aclose()
 
 
 def _arguments(settings: HttpSettings, base: Path) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, SecretStr
 
+from pocketflow_otel.runtime.connections.clients import Clients
 from pocketflow_otel.runtime.connections.families import Family
 from pocketflow_otel.runtime.documents.model import Part, Seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     import openai
@@ -38,10 +39,11 @@ class OpenAISettings(Part):
     headers: dict[str, str] = Field(default={})
 
 
-class OpenAIConnection:
-    """Clients for one API, made when first asked for. They try nothing again: the run does."""
+class OpenAIConnection(Clients["openai.OpenAI", "openai.AsyncOpenAI"]):
+    """Clients for one API. They try nothing again: the run does."""
 
     def __init__(self, settings: OpenAISettings, _: Path) -> None:
+        super().__init__()
         try:
             import httpx
             import openai
@@ -61,26 +63,14 @@ class OpenAIConnection:
             "max_retries": 0,
         }
 
-    @cached_property
-    def client(self) -> openai.OpenAI:
-        """A client for threads."""
+    def _make(self) -> openai.OpenAI:
         return self._openai.OpenAI(**self._arguments)
 
-    @cached_property
-    def async_client(self) -> openai.AsyncOpenAI:
-        """A client for one event loop."""
+    def _make_async(self) -> openai.AsyncOpenAI:
         return self._openai.AsyncOpenAI(**self._arguments)
 
-    def close(self) -> None:
-        """Closes the client for threads; the other one's connections end with their event loop."""
-        if "client" in self.__dict__:
-            self.client.close()
-
-    async def aclose(self) -> None:
-        """Closes both clients."""
-        self.close()
-        if "async_client" in self.__dict__:
-            await self.async_client.close()
+    def _end(self, client: openai.AsyncOpenAI) -> Awaitable[None]:
+        return client.close()
 
 
 FAMILY: Final = Family(
