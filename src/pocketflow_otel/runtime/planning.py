@@ -131,6 +131,13 @@ class PlannedScope:
     kept: frozenset[str]
     unread: tuple[str, ...]
 
+    @property
+    def runs_several(self) -> bool:
+        """Whether more than one of its nodes may be at work at once."""
+        maps = (node.body.config for node in self.nodes.values() if node.body is not None)
+        at_once = any(isinstance(config, MapConfig) and config.parallel > 1 for config in maps)
+        return at_once or (not self.by_action and len(self.scheduled) > 1)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedBody:
@@ -179,14 +186,25 @@ class PlannedDocument:
         """The workflow's name."""
         return self.loaded.document.workflow
 
-    def all_nodes(self) -> Iterator[PlannedNode]:
-        """All nodes, those inside others too."""
+    def all_scopes(self) -> Iterator[PlannedScope]:
+        """The scopes of all nodes, those inside others too."""
         waiting = [self.scope]
         while waiting:
-            for planned in waiting.pop().nodes.values():
-                yield planned
-                if planned.body is not None:
-                    waiting += planned.body.scopes
+            scope = waiting.pop()
+            yield scope
+            waiting += [inner for planned in scope.nodes.values() if planned.body for inner in planned.body.scopes]
+
+    def all_nodes(self) -> Iterator[PlannedNode]:
+        """All nodes, those inside others too."""
+        for scope in self.all_scopes():
+            yield from scope.nodes.values()
+
+    def all_documents(self) -> Iterator[PlannedDocument]:
+        """The document, and those that are nodes in it."""
+        yield self
+        for planned in self.all_nodes():
+            if planned.body is not None and planned.body.document is not None:
+                yield planned.body.document
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +217,7 @@ class Plan:
         environ: What ``${env.X}`` gives.
         allow_shell: Whether commands may be run.
         parallel: Nodes at once.
+        may_be_cut_short: Whether a limit can be reached while a node is at work, which then may have to be given up.
     """
 
     document: PlannedDocument
@@ -206,6 +225,7 @@ class Plan:
     environ: Mapping[str, str] = field(repr=False)
     allow_shell: bool
     parallel: int
+    may_be_cut_short: bool
 
 
 def prepare(
@@ -235,13 +255,27 @@ def prepare(
     faults = check(document, registry, allow_shell=allow_shell)
     if faults:
         raise InvalidDocument(faults)
+    planned = _Planner(registry).document(document)
     return Plan(
-        _Planner(registry).document(document),
+        planned,
         complete_inputs(document.document.inputs, inputs or {}),
         dict(os.environ if environ is None else environ),
         allow_shell,
         parallel or document.document.limits.parallel,
+        _may_be_cut_short(planned),
     )
+
+
+def _may_be_cut_short(document: PlannedDocument) -> bool:
+    nodes = list(document.all_nodes())
+    limits = [each.loaded.document.limits for each in document.all_documents()]
+    if any(each.seconds is not None for each in limits) or any(node.is_holder and node.timeout for node in nodes):
+        return True
+    # Other limits are reached by nodes, while those beside them are at work.
+    is_limited = any(node.node.visits is not None for node in nodes) or any(
+        limit is not None for each in limits for limit in (each.visits, each.tokens, each.usd)
+    )
+    return is_limited and any(scope.runs_several for scope in document.all_scopes())
 
 
 def complete_inputs(declared: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, Any]:

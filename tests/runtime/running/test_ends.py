@@ -120,21 +120,6 @@ def test_what_is_taken_back_at_a_limit_is_waited_for(monkeypatch):
     assert result.summary.abandoned_threads == 0
 
 
-def test_nothing_is_taken_back_behind_the_back_of_whoever_has_the_result(monkeypatch):
-    monkeypatch.setattr(running_run, "GRACE_SECONDS", 0.1)
-    nodes = {
-        "a": python("return 1", undo="back"),
-        "back": call("tell", value="undone"),
-        "stuck": call("wait_at_gate", needs=["a"]),
-    }
-    result = ran(nodes, limits={"seconds": 0.3})
-    assert (result.status, result.undone, result.summary.abandoned_threads) == ("limit", (), 1)
-    assert result.problems == ("nothing is taken back: nodes go on in their threads, which were given up",)
-    Gate.opened.set()
-    wait_until(lambda: not any(thread.name == "pocketflow-run" for thread in threading.enumerate()))
-    assert Gate.told == ["stuck"]
-
-
 def test_a_run_that_waits_for_a_thread_after_a_failure_can_be_interrupted(monkeypatch):
     monkeypatch.setattr(running_run, "GRACE_SECONDS", 0.1)
     failed = threading.Event()

@@ -161,3 +161,13 @@ async def exit_in_a_task() -> str:
     task = asyncio.create_task(leave())
     await asyncio.wait([task])
     return repr(task.exception())
+
+
+async def keep_loop_busy(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def fail_times(times: int) -> None:
+    Gate.told.append("failed")
+    if len(Gate.told) <= times:
+        raise ValueError("no")

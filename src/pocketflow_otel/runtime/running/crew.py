@@ -22,13 +22,15 @@ class Post:
     Args:
         frame: Of the thread that runs a frame: it takes no other frame's steps, which might keep it from its own.
         in_loop: Of the event loop's thread: it takes only steps that go on there, and never waits.
+        stays_free: Whether it takes nothing that might keep it: a node's code, which the frame may have to give up.
     """
 
-    __slots__ = ("_bell", "_frame", "_in_loop", "is_waiting", "step")
+    __slots__ = ("_bell", "_frame", "_in_loop", "_stays_free", "is_waiting", "step")
 
-    def __init__(self, frame: Frame | None = None, *, in_loop: bool = False) -> None:
+    def __init__(self, frame: Frame | None = None, *, in_loop: bool = False, stays_free: bool = False) -> None:
         self._frame = frame
         self._in_loop = in_loop
+        self._stays_free = stays_free
         self.step: Step | None = None
         self.is_waiting = False
         self._bell = threading.Lock()
@@ -36,7 +38,11 @@ class Post:
 
     def takes(self, step: Step) -> bool:
         """Whether the thread does such a step."""
-        return step.planned.is_async if self._in_loop else self._frame in (None, step.frame)
+        if self._in_loop:
+            return step.planned.is_async
+        if self._stays_free and not (step.planned.is_holder or step.takes_back):
+            return False
+        return self._frame in (None, step.frame)
 
     def ring(self) -> None:
         """Wakes the thread."""
@@ -59,15 +65,17 @@ class Crew:
 
     Args:
         parallel: How many nodes may run at once, those that hold nodes not counted.
+        leaves_frames_free: Whether the threads that run frames leave the nodes' code to others.
 
     Attributes:
         lock: Guards all that a run's threads share.
     """
 
-    def __init__(self, parallel: int) -> None:
+    def __init__(self, parallel: int, *, leaves_frames_free: bool = False) -> None:
         # Whoever listens to events may ask for something that needs it.
         self.lock = threading.RLock()
         self.parallel = parallel
+        self.leaves_frames_free = leaves_frames_free
         self._free = parallel
         self._ready: list[tuple[float, int, int, Step]] = []
         self._numbers = itertools.count()
@@ -132,15 +140,19 @@ class Crew:
 
     def _hand_over(self, step: Step) -> None:
         post: Any = step.frame.post
-        if post is None or not post.is_waiting:
+        if post is None or not post.is_waiting or not post.takes(step):
             post = self._idle.pop() if self._idle else None
-        if post is None:
-            post = Post()
+        if post is not None:
             post.step = step
-            threading.Thread(target=self.work, args=(post,), name="pocketflow-node", daemon=True).start()
+            post.ring()
             return
+        post = Post()
         post.step = step
-        post.ring()
+        try:
+            threading.Thread(target=self.work, args=(post,), name="pocketflow-node", daemon=True).start()
+        except RuntimeError as error:
+            # The system gives no more threads.
+            step.fail_unbegun(error)
 
     def work(self, post: Post) -> None:
         """What a thread of the crew does: the step that is in its post, and others for as long as there are any."""

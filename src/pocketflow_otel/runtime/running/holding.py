@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,20 @@ from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached,
 from pocketflow_otel.runtime.planning import complete_inputs, outputs_by_name
 from pocketflow_otel.runtime.registry.node_types import Waiting
 from pocketflow_otel.runtime.running.frames import Frame
+from pocketflow_otel.runtime.running.undoing import take_back, take_back_inside
 from pocketflow_otel.runtime.values.envelope import copied
 from pocketflow_otel.runtime.values.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pocketflow_otel.runtime.planning import PlannedBody, PlannedDocument
     from pocketflow_otel.runtime.running.flows import Holder
     from pocketflow_otel.runtime.running.records import ErrorInfo
     from pocketflow_otel.runtime.running.steps import Step
 
+_ENDING_SECONDS = 0.5
+"""How long nodes that are held by one whose time is over have to end by themselves."""
 _ENDS_THE_RUN = (LimitReached, BudgetExceeded, Interrupted, Cancelled, Waiting)
 
 
@@ -37,37 +41,60 @@ def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
     Returns:
         Its action.
     """
-    body, seconds = step.planned.body, step.planned.timeout
+    body = step.planned.body
     if body is None:
         raise AssertionError(step.planned.path)
     step.timed_out, step.degraded_inside, step.inner_failure = None, False, None
     step.undoable_inside = []
-    run = step.frame.run
-
-    def time_out() -> None:
-        with run.crew.lock:
-            step.timed_out = NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s")
-            _stop_inside(step, step.timed_out)
-
-    forget = run.loop.later(seconds, time_out) if seconds is not None else None
-    try:
+    with time_limited(step):
         output = _each(step, flow, body) if isinstance(body.config, MapConfig) else _once(step, flow, body)
-    finally:
-        if forget is not None:
-            forget()
     try:
         return step.publish(shared, output)
     except Exception as error:
-        step.frame.take_back_inside(step, error)
+        take_back_inside(step, error)
         raise
+
+
+@contextlib.contextmanager
+def time_limited(step: Step) -> Iterator[None]:
+    """Stops what a step holds once that has taken the time that it may take; nodes in threads are given up."""
+    run, seconds = step.frame.run, step.planned.timeout
+    if seconds is None:
+        yield
+        return
+    is_over = False
+
+    def time_out() -> None:
+        with run.crew.lock:
+            if is_over:
+                return
+            step.timed_out = NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s")
+            _stop_inside(step, step.timed_out)
+        run.clock.later(_ENDING_SECONDS, give_up)
+
+    def give_up() -> None:
+        with run.crew.lock:
+            if not is_over:
+                run.give_up(_inside(step))
+
+    forget = run.clock.later(seconds, time_out)
+    try:
+        yield
+    finally:
+        with run.crew.lock:
+            is_over = True
+        forget()
+
+
+def _inside(step: Step) -> list[Frame]:
+    return [child for child in step.frame.children if child.parent is step]
 
 
 def _stop_inside(step: Step, error: BaseException, because: ErrorInfo | None = None) -> None:
     """Stops what a step holds: with an error, and because of another one if that is not what it is stopped with."""
-    for child in list(step.frame.children):
-        if child.parent is step:
-            child.failure = child.failure or because
-            child.stop(error)
+    for child in _inside(step):
+        child.failure = child.failure or because
+        child.stop(error)
 
 
 def _once(step: Step, flow: Holder, body: PlannedBody) -> Any:
@@ -86,7 +113,9 @@ def _document(step: Step, flow: Holder, body: PlannedBody, document: PlannedDocu
     if body.inputs is None:
         raise AssertionError(step.planned.path)
     inputs = complete_inputs(document.loaded.document.inputs, copied(body.inputs.resolve(step.lookup)))
-    home = frame.run.home(document, inputs, frame.home)
+    homes = frame.run.homes
+    home = homes.open(document, inputs, frame.home)
+    homes.limit_time(home)
     inner = Frame(frame.run, document.scope, home, parent=step, prefix=prefix, at=frame.at)
     inner.store.update(inputs)
     try:
@@ -94,7 +123,7 @@ def _document(step: Step, flow: Holder, body: PlannedBody, document: PlannedDocu
     finally:
         home.over()
         if not inner.undoable:
-            frame.run.leave(home)
+            frame.run.problems += homes.leave(home)
 
 
 def _each(step: Step, flow: Holder, body: PlannedBody) -> list[Any]:
@@ -111,19 +140,26 @@ def _each(step: Step, flow: Holder, body: PlannedBody) -> list[Any]:
                 work.failed(error, goes_on=config.on_error == "continue")
             step.frame.run.tell_items(step, work.over(), len(items))
 
-    threads = [
-        threading.Thread(target=contextvars.copy_context().run, args=(do_items,), name="pocketflow-items", daemon=True)
-        for _ in range(min(config.parallel, len(items)) - 1)
-    ]
-    for thread in threads:
-        thread.start()
+    threads = list(_started(do_items, min(config.parallel, len(items)) - 1))
     do_items()
     for thread in threads:
         thread.join()
     if work.error is not None:
-        step.frame.take_back_inside(step, work.error)
+        take_back_inside(step, work.error)
         raise work.error
     return outputs
+
+
+def _started(work: Callable[[], None], count: int) -> Iterator[threading.Thread]:
+    """Threads that help with items: fewer, where the system gives no more."""
+    for _ in range(count):
+        run = contextvars.copy_context().run
+        thread = threading.Thread(target=run, args=(work,), name="pocketflow-items", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return
+        yield thread
 
 
 def _items(step: Step, body: PlannedBody) -> list[Any]:
@@ -165,7 +201,7 @@ def _run(step: Step, flow: Holder, body: PlannedBody, inner: Frame, params: dict
             output = copied(given_back(body, inner))
         except Exception as error:
             inner.stopped = error
-            inner.take_back(error)
+            take_back(inner, error)
             raise
     except BaseException:
         step.inner_failure = step.inner_failure or inner.failure

@@ -30,9 +30,9 @@ class Loop:
         self._ends = False
 
     @property
-    def is_used(self) -> bool:
-        """Whether there is one."""
-        return self._loop is not None
+    def serves(self) -> bool:
+        """Whether there is one that does what is asked of it from this thread."""
+        return self._loop is not None and self._loop.is_running() and not self.runs_here()
 
     def get(self) -> asyncio.AbstractEventLoop:
         """The loop."""
@@ -64,22 +64,6 @@ class Loop:
             started(loop.create_task(coroutine, context=context))
             return
         loop.call_soon_threadsafe(lambda: started(loop.create_task(coroutine, context=context)))
-
-    def later(self, seconds: float, call: Callable[[], object]) -> Callable[[], None]:
-        """Calls something after some time, in the loop's thread; what is returned takes that back."""
-        loop = self.get()
-        handles: list[asyncio.TimerHandle] = []
-        loop.call_soon_threadsafe(lambda: handles.append(loop.call_later(seconds, call)))
-
-        def cancel() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(cancel_here)
-
-        def cancel_here() -> None:
-            for handle in handles:
-                handle.cancel()
-
-        return cancel
 
     def close(self, seconds: float = 1.0) -> None:
         """Ends a loop of its own; tasks that are left in it are cancelled, and waited for so long."""

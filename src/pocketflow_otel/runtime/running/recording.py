@@ -6,8 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from pocketflow_otel.budgets import BudgetExceeded
+from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached, NodeTimeout
+from pocketflow_otel.runtime.registry.node_types import Waiting
 from pocketflow_otel.runtime.running.records import NodeRecord
-from pocketflow_otel.runtime.running.showing import shown
+from pocketflow_otel.runtime.running.showing import said, shown
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.records import NodeStatus
@@ -64,7 +67,7 @@ def left_behind(step: Step) -> NodeRecord:
     """What is recorded of a step that goes on in its thread though the run is over."""
     record = bare_record(step, "cancelled")
     record.seconds = time.time() - step.started if step.started else 0.0
-    record.reason = "it goes on in its thread, which was given up"
+    record.reason = "given up, and goes on in its thread" if not step.planned.is_async else "given up, and goes on"
     return record
 
 
@@ -72,3 +75,18 @@ def bare_record(step: Step, status: NodeStatus) -> NodeRecord:
     """What is known of a step in any case."""
     cause = 0 if step.cause is None else step.cause.number
     return NodeRecord(step.planned.path, step.number, status, step.role, step.frame.at, step.started, cause=cause)
+
+
+def why_stopped(error: BaseException | None) -> str:
+    """Why a node was ended that has not failed: what stopped those around it."""
+    match error:
+        case Interrupted():
+            return "the run was interrupted"
+        case LimitReached() | BudgetExceeded():
+            return "a limit was reached"
+        case NodeTimeout():
+            return "what holds it took longer than it may"
+        case Cancelled() | Waiting():
+            return said(error)
+        case _:
+            return "another node failed"

@@ -28,7 +28,7 @@ from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType,
 from pocketflow_otel.runtime.running.context import NodeContext
 from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
-from pocketflow_otel.runtime.running.recording import bare_record, record_of, record_output
+from pocketflow_otel.runtime.running.recording import bare_record, left_behind, record_of, record_output, why_stopped
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
 from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.running.tries import NEVER_AGAIN, limited, limited_async, repeated, repeated_async
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from pocketflow_otel.runtime.planning import PlannedNode
-    from pocketflow_otel.runtime.running.frames import Frame, Undo
+    from pocketflow_otel.runtime.running.frames import Frame
+    from pocketflow_otel.runtime.running.undoing import Undo, Undoable
     from pocketflow_otel.runtime.secrets import Secrets
     from pocketflow_otel.visiting import Measured
 
@@ -108,7 +109,7 @@ class Step:
         self.error: BaseException | None = None
         self.told_error: ErrorInfo | None = None
         self.inner_failure: ErrorInfo | None = None
-        self.undoable_inside: list[Any] = []
+        self.undoable_inside: list[Undoable] = []
         self.action: str | None = None
         self.output: Envelope | None = None
         self.number = 0
@@ -315,7 +316,13 @@ class Step:
             raise
 
     def publish(self, shared: dict[Any, Any], result: Any) -> str | None:
-        """Takes what the node gave: an output for others, a key of the store, an action."""
+        """Takes what the node gave: an output for others, a key of the store, an action.
+
+        Raises:
+            Cancelled: It was given up meanwhile.
+        """
+        if self.is_over:
+            raise Cancelled("the run has given this node up: what it gives now is not kept")
         output = result if issubclass(type(result), Output) else Output(result)
         body = copied(output.body)
         self._hand_on(shared, body, output.meta)
@@ -371,6 +378,11 @@ class Step:
         """Whether the run, or the nodes around it, are coming to an end."""
         return self.role != "undo" and self.frame.stopped is not None
 
+    def fail_unbegun(self, error: BaseException) -> None:
+        """Fails before it has begun."""
+        self.started = time.time()
+        self._failed(error)
+
     # Ending it.
 
     def _task_started(self, task: asyncio.Task[Any]) -> None:
@@ -397,19 +409,29 @@ class Step:
         if not self._is_shown and isinstance(error, Exception) and not isinstance(error, NEVER_AGAIN):
             show(self, error)
         self.told_error = self.inner_failure or self.told(error)
-        if isinstance(error, Waiting):
+        if self._ends_with_others(error):
+            self.told_error = None
+            self.reason = f"stopped: {why_stopped(self.frame.stopped)}"
+            self._over("cancelled")
+        elif isinstance(error, Waiting):
             self.reason = self.frame.run.secrets.mask(said(error))
             self._over("waiting")
         elif isinstance(error, BudgetExceeded | LimitReached):
             self._over("limit")
-        elif isinstance(error, Interrupted | Cancelled | asyncio.CancelledError) and self.is_to_end:
-            self._over("cancelled")
         elif self.planned.continues and not self.is_to_end and isinstance(error, Exception):
             self._hand_on(self.frame.store, copied(self.planned.node.fallback), {})
             self.action = None
             self._over("degraded")
         else:
             self._over("failed")
+
+    def _ends_with_others(self, error: BaseException) -> bool:
+        """Whether it failed only because what is around it is coming to an end."""
+        if not self.is_to_end:
+            return False
+        if self.planned.is_holder and self.inner_failure is None and error is self.frame.stopped:
+            return True
+        return isinstance(error, Interrupted | Cancelled | asyncio.CancelledError)
 
     def told(self, error: BaseException) -> ErrorInfo:
         """An error of the node's, as it is told: without secrets."""
@@ -418,7 +440,10 @@ class Step:
 
     def _over(self, status: NodeStatus) -> None:
         run = self.frame.run
-        self.status = status
+        with run.crew.lock:
+            if self.is_over:
+                return  # it was given up
+            self.status = status
         try:
             self.record = record_of(self, status)
         except Exception as error:  # noqa: BLE001 - a value that can't be looked at must not keep others waiting
@@ -426,14 +451,32 @@ class Step:
             self.record = bare_record(self, status)
         # The node and the task know their step: what it was given, and gave, would wait for the garbage collector.
         self.instance = self.config = self.task = None
-        run.recorder.record(self.record)
-        run.tell("node.skipped" if status == "skipped" else "node.finished", self, self.record.as_json)
         with run.crew.lock:
-            run.crew.release(self)
-            self.frame.step_over(self)
+            self._settle(self.record)
         # What the node has opened may keep its context, and this step with it.
         self.output = self._view = None
         run.tell_noted()
+
+    def give_up(self) -> None:
+        """Waits for it no longer, if it is a node that goes on: nothing that it does counts. The lock is held."""
+        if self.is_over or self.planned.is_holder or self.takes_back:
+            return
+        run = self.frame.run
+        self.status = "cancelled"
+        if self._view is not None:
+            self._view.close()
+        if not self.planned.is_async:
+            run.abandoned += 1
+        self.record = left_behind(self)
+        self._settle(self.record)
+
+    def _settle(self, record: NodeRecord) -> None:
+        """Hands on what came of it, to result, listeners and undo in the same order. The lock is held."""
+        run = self.frame.run
+        run.recorder.record(record)
+        run.note("node.skipped" if record.status == "skipped" else "node.finished", self, record.as_json)
+        run.crew.release(self)
+        self.frame.step_over(self)
 
     def becomes_degraded(self, output: Envelope | None = None) -> None:
         """Notes that another node took over after it failed."""

@@ -86,7 +86,7 @@ def limited(step: Step, call: Callable[[Any], Any], given: Any, *, given_up: Cal
         if step.task is not None:
             step.task.cancel()
         else:
-            step.frame.run.abandoned(step)
+            step.frame.run.thread_abandoned()
         raise NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s")
     value, error = outcome[0]
     if error is not None:
