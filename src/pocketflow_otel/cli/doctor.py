@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pocketflow_otel.cli.choices import flag
 from pocketflow_otel.figures import count, size
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Exit codes: 0 when all is well, 1 when something is wrong.")(doctor)
 
 
-def doctor(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object instead of text.")] = False
-) -> None:
+def doctor(*, as_json: Annotated[bool, flag("--json", help="Write one JSON object instead of text.")] = False) -> None:
     """Check what is installed, which options are in force, and whether traces get where they should."""
     from pocketflow_otel.cli import diagnosis
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from pocketflow_otel.cli.choices import flag
 from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def nodes(
         str | None, typer.Argument(metavar="[NAME]", help="A node type, also module:Class or module:function.")
     ] = None,
     *,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    json: Annotated[bool, flag("--json", help="Write JSON.")] = False,
 ) -> None:
     """List the node types of workflow documents, or explain one: what it is given, what it gives, an example."""
     from pocketflow_otel.runtime.registry.registry import Registry

@@ -1,14 +1,16 @@
 """``run`` and ``demo``: a program with its flows shown live and traced to a file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
-from pocketflow_otel.cli import tracing as options
+from pocketflow_otel.cli.choices import flag
 from pocketflow_otel.cli.launch import launch
-from pocketflow_otel.cli.tracing import Tracing, check_budget, exporter_names, launch_traced
+from pocketflow_otel.cli.tracing import launch_traced
+from pocketflow_otel.cli.tracing_options import ShowOptions, TracingOptions, takes
 
 DEMO: Final = "pocketflow_otel.demo.agent"
 
@@ -40,59 +42,28 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=_EXIT_CODES)(demo)
 
 
+@takes(TracingOptions)
 def run(
     program: Annotated[
         list[str] | None,
         typer.Argument(metavar="SCRIPT [ARGS]...", help="As after python: a script, a directory, a zip file, -."),
     ] = None,
     *,
-    module: Annotated[bool, typer.Option("-m", help="Run a module instead: -m MODULE [ARGS]...")] = False,
-    trace: options.Trace = True,
-    content: options.Content = None,
-    quiet: options.Quiet = False,
-    verbosity: options.VerbosityOption = None,
-    exporter: options.Exporters = None,
-    trace_dir: options.TraceDir = None,
-    budget_usd: options.BudgetUsd = None,
-    budget_tokens: options.BudgetTokens = None,
-    budget_visits: options.BudgetVisits = None,
-    budget_seconds: options.BudgetSeconds = None,
-    price_file: options.PriceFile = None,
+    module: Annotated[bool, flag("-m", help="Run a module instead: -m MODULE [ARGS]...")] = False,
+    tracing: TracingOptions,
 ) -> None:
     """Run a program and trace its flows, without a change to it."""
     if not program:
         raise typer.BadParameter("which module?" if module else "which script?", param_hint="SCRIPT or -m MODULE")
-    budget = {"usd": budget_usd, "tokens": budget_tokens, "visits": budget_visits, "seconds": budget_seconds}
-    check_budget(budget, trace=trace)
+    tracing.check()
     command = ["-m", *program] if module else program
     # What is no file, Python itself complains about, and nobody needs to hear where its trace goes.
-    if not trace or not (module or program[0] == "-" or Path(program[0]).exists()):
+    if not tracing.trace or not (module or program[0] == "-" or Path(program[0]).exists()):
         launch(command, None)
-    tracing = Tracing(
-        exporters=exporter_names(exporter, quiet=quiet),
-        content=content,
-        quiet=quiet,
-        verbosity=verbosity,
-        trace_dir=trace_dir,
-        budget=budget,
-        price_file=price_file,
-    )
-    launch_traced(command, tracing)
+    launch_traced(command, tracing.tracing())
 
 
-def demo(
-    *,
-    quiet: options.Quiet = False,
-    verbosity: options.VerbosityOption = None,
-    exporter: options.Exporters = None,
-    trace_dir: options.TraceDir = None,
-) -> None:
+@takes(ShowOptions)
+def demo(*, tracing: ShowOptions) -> None:
     """Run a small research agent, offline, and trace it."""
-    tracing = Tracing(
-        exporters=exporter_names(exporter, quiet=quiet),
-        content=True,
-        quiet=quiet,
-        verbosity=verbosity,
-        trace_dir=trace_dir,
-    )
-    launch_traced(["-m", DEMO], tracing)
+    launch_traced(["-m", DEMO], replace(tracing.tracing(), content=True))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from pocketflow_otel.cli import tracing as options
-from pocketflow_otel.cli.choices import one_of
+from pocketflow_otel.cli.choices import flag, one_of, whole_number
 from pocketflow_otel.cli.documents import is_document
 from pocketflow_otel.cli.launch import launch, untraceable
 from pocketflow_otel.cli.output import STANDARD_OUTPUT, say
-from pocketflow_otel.cli.tracing import Tracing, check_budget, exporter_names
+from pocketflow_otel.cli.tracing_options import TRACING, TracingOptions, takes
 from pocketflow_otel.export import places
 
 if TYPE_CHECKING:
+    from pocketflow_otel.cli.tracing import Tracing
     from pocketflow_otel.runtime.documents.loaded import Loaded
 
 _INVALID: Final = 2
@@ -74,6 +74,7 @@ def options_by_arity() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(alone), frozenset(with_value)
 
 
+@takes(TracingOptions)
 def run_workflow(
     flow: Annotated[Path, typer.Argument(metavar="FLOW.yaml", help="A workflow document, YAML or JSON.")],
     *,
@@ -101,36 +102,30 @@ def run_workflow(
         Path | None,
         typer.Option(metavar="DIRECTORY", help="The run's folder: result, events, artifacts. By default a new one."),
     ] = None,
-    no_run_dir: Annotated[bool, typer.Option("--no-run-dir", help="Keep no folder of the run.")] = False,
+    no_run_dir: Annotated[bool, flag("--no-run-dir", help="Keep no folder of the run.")] = False,
     approve: Annotated[
         list[str] | None,
         typer.Option(metavar="NODE=CHOICE", help="What was decided for a node of type approve. Repeatable."),
     ] = None,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Wait for nobody's decision: end with code 5.")] = False,
-    allow_shell: Annotated[bool, typer.Option("--allow-shell", help="Let nodes run commands.")] = False,
+    no_wait: Annotated[bool, flag("--no-wait", help="Wait for nobody's decision: end with code 5.")] = False,
+    allow_shell: Annotated[bool, flag("--allow-shell", help="Let nodes run commands.")] = False,
     parallel: Annotated[
-        int | None, typer.Option(min=1, max=1000, metavar="COUNT", help="Nodes at once, at most.")
+        int | None,
+        typer.Option(parser=whole_number(1, 1000), metavar="COUNT", help="Nodes at once, at most; up to 1,000."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and run nothing.")] = False,
-    trace: options.Trace = True,
+    dry_run: Annotated[bool, flag("--dry-run", help="Show what would be run, and run nothing.")] = False,
     trace_only: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="Trace only flows and nodes of such names. Repeatable."),
+        typer.Option(
+            metavar="PATTERN",
+            help="Trace only flows and nodes of such names. Repeatable.",
+            rich_help_panel=TRACING,
+        ),
     ] = None,
-    content: options.Content = None,
-    quiet: options.Quiet = False,
-    verbosity: options.VerbosityOption = None,
-    exporter: options.Exporters = None,
-    trace_dir: options.TraceDir = None,
-    budget_usd: options.BudgetUsd = None,
-    budget_tokens: options.BudgetTokens = None,
-    budget_visits: options.BudgetVisits = None,
-    budget_seconds: options.BudgetSeconds = None,
-    price_file: options.PriceFile = None,
+    tracing: TracingOptions,
 ) -> None:
     """Run a workflow document and trace it. Results go to standard output, all else to standard error."""
-    budget = {"usd": budget_usd, "tokens": budget_tokens, "visits": budget_visits, "seconds": budget_seconds}
-    check_budget(budget, trace=trace)
+    tracing.check()
     if run_dir is not None and no_run_dir:
         raise typer.BadParameter("either a folder or none", param_hint="--run-dir, --no-run-dir")
     _check_output(output)
@@ -145,19 +140,9 @@ def run_workflow(
             return
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
-    tracing = None
-    if trace:
-        tracing = Tracing(
-            exporters=exporter_names(exporter, quiet=quiet),
-            content=content,
-            quiet=quiet,
-            verbosity=verbosity,
-            trace_dir=trace_dir,
-            budget=budget,
-            price_file=price_file,
-            only=trace_only or (),
-            service_name=document.document.workflow,
-        )
+    traced = None
+    if tracing.trace:
+        traced = tracing.tracing(only=trace_only or (), service_name=document.document.workflow)
     from uuid import uuid4
 
     run_id = uuid4().hex
@@ -173,12 +158,12 @@ def run_workflow(
         "may_ask": not no_wait,
         "allow_shell": allow_shell,
         "parallel": parallel,
-        "quiet": quiet,
+        "quiet": tracing.quiet,
     }
-    _launch(order, tracing)
+    _launch(order, traced)
 
 
-def _launch(order: Mapping[str, Any], tracing: Tracing | None) -> NoReturn:
+def _launch(order: Mapping[str, Any], tracing: "Tracing | None") -> NoReturn:
     from pocketflow_otel.runtime.interrupts import Interrupts
     from pocketflow_otel.runtime.program import Order
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pocketflow_otel.cli.choices import one_of
+from pocketflow_otel.cli.choices import flag, one_of
 from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
 from pocketflow_otel.cli.trace_names import TraceDirectory, TraceNames, find_all
 from pocketflow_otel.export import otlp_variables
@@ -79,7 +79,7 @@ def send(
         float, typer.Option(min=0, metavar="SECONDS", help="How long to ask a server again that cannot take spans now.")
     ] = DEFAULT_RETRY_SECONDS,
     trace_dir: TraceDirectory = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the counts as one JSON object.")] = False,
+    as_json: Annotated[bool, flag("--json", help="Write the counts as one JSON object.")] = False,
 ) -> None:
     """Send saved traces to a backend, over OTLP."""
     from pocketflow_otel.sending import destination

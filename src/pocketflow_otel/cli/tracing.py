@@ -1,69 +1,29 @@
-"""Options about tracing that commands share, and what becomes of them."""
+"""How a program that a command runs is traced."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 
-from pocketflow_otel.cli.choices import one_of
 from pocketflow_otel.cli.launch import launch, untraceable
 from pocketflow_otel.cli.output import say
 from pocketflow_otel.export import chosen, places
-from pocketflow_otel.options import CONTENT_ENV, Verbosity, environment_variable
+from pocketflow_otel.options import CONTENT_ENV, environment_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pocketflow_otel.options import Verbosity
 
 STORE_DEPTH: Final = 4
 """Deep enough for a list of messages of parts; the look is bounded by a budget in any case."""
 
 _CONTENT: Final = ("capture_values", "capture_output", "capture_io")
 _STAYS_HERE: Final = frozenset({chosen.CONSOLE, chosen.FILE})
-
-Trace = Annotated[bool, typer.Option("--trace/--no-trace", help="Whether to trace, or just run.")]
-Content = Annotated[
-    bool | None,
-    typer.Option(
-        "--content/--no-content",
-        help="Record values, printed text, inputs and outputs. By default where spans stay on this machine.",
-    ),
-]
-Exporters = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--exporter",
-        metavar="NAME",
-        help="Where spans go: console, file, otlp, jaeger, or an installed one. Repeatable.",
-    ),
-]
-VerbosityOption = Annotated[
-    Verbosity | None,
-    typer.Option(
-        parser=one_of(Verbosity), metavar="LEVEL", help="How much the console tells: minimal, normal or verbose."
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on the console but problems.")]
-BudgetUsd = Annotated[
-    float | None,
-    typer.Option(min=0, metavar="AMOUNT", help="Stop flows once the program's LLM calls have cost so many US dollars."),
-]
-BudgetTokens = Annotated[
-    int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows once its LLM calls took so many tokens.")
-]
-BudgetVisits = Annotated[
-    int | None, typer.Option(min=0, metavar="COUNT", help="Stop flows after so many node visits in all.")
-]
-BudgetSeconds = Annotated[
-    float | None, typer.Option(min=0, metavar="SECONDS", help="Stop flows so long after the program's start.")
-]
-PriceFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Prices of models that go before the known ones: JSON or TOML.")
-]
-TraceDir = Annotated[Path | None, typer.Option(metavar="DIRECTORY", help="Where trace files go.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +110,6 @@ def exporter_names(asked: Sequence[str] | None, *, quiet: bool) -> list[str]:
     for sentence in unknown:
         say(f"pocketflow-otel: {chosen.TRACES_EXPORTER}: {sentence}")
     return [name for name in names if name != chosen.CONSOLE] if quiet else names
-
-
-def check_budget(budget: Mapping[str, float | None], *, trace: bool) -> None:
-    """Refuses limits that nothing would hold the program to."""
-    if not trace and any(limit is not None for limit in budget.values()):
-        raise typer.BadParameter("nothing holds an untraced program to a budget", param_hint="--no-trace")
 
 
 def launch_traced(command: Sequence[str], tracing: Tracing) -> NoReturn:

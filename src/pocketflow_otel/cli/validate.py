@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from pocketflow_otel.cli.choices import flag
 from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
 from pocketflow_otel.figures import count
 
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def validate(
     flows: Annotated[list[str], typer.Argument(metavar="FLOW...", help="Workflow documents, YAML or JSON.")],
     *,
-    json: Annotated[bool, typer.Option("--json", help="Write what is wrong to standard output, as JSON.")] = False,
+    json: Annotated[bool, flag("--json", help="Write what is wrong to standard output, as JSON.")] = False,
 ) -> None:
     """Check workflow documents, without running them. Modules that they name as node types are imported."""
     from pathlib import Path
