@@ -49,7 +49,7 @@ def open_files() -> int:
 
 
 def objects() -> int:
-    """How many there are. Bound methods are left out: what measures the coverage of tests keeps some for each thread."""
+    """How many there are, but for bound methods: what measures the coverage of tests keeps some for each thread."""
     gc.collect()
     return sum(type(each) is not MethodType for each in gc.get_objects())
 

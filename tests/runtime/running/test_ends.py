@@ -190,3 +190,16 @@ def test_nodes_inside_a_handler_and_an_undo_node_see_what_these_do():
     result = ran(nodes)
     assert Gate.told == [("instead.one", "first"), ("back.one", 7)]
     assert [record.status for record in result.undone] == ["succeeded"]
+
+
+@pytest.mark.parametrize("action", ["${output.none}", "${output.n}"])
+def test_a_node_whose_action_makes_no_sense_gives_nothing(action):
+    nodes = {"a": {"type": "set", "with": {"values": {"n": 5}}, "action": action, "visits": 2}}
+    result = ran(nodes, edges=[{"from": "a", "to": "a"}])
+    assert (result.status, set(result.store), result.outputs) == ("failed", {"_run"}, {})
+
+
+def test_a_node_may_name_itself_in_its_action():
+    nodes = {"a": python("return {'next': 'go'}", action="${a.next ?? 'no'}"), "b": python("return 1")}
+    result = ran(nodes, edges=[{"from": "a", "action": "go", "to": "b"}, {"from": "b", "to": "end"}])
+    assert (result.status, list(statuses(result))) == ("succeeded", ["a", "b"])

@@ -109,7 +109,7 @@ def test_the_time_of_one_try_does_not_end_the_next_one():
 def test_a_limit_of_visits_is_reached_beside_a_node_that_goes_on():
     nodes = {
         "stuck": STUCK,
-        "a": python("return 1", undo="back"),
+        "a": call("wait_until_reached", undo="back"),
         "back": call("tell", value=3),
         "b": python("return 1", needs=["a"]),
         "c": python("return 1", needs=["b"]),

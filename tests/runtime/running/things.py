@@ -171,3 +171,7 @@ def fail_times(times: int) -> None:
     Gate.told.append("failed")
     if len(Gate.told) <= times:
         raise ValueError("no")
+
+
+def wait_until_reached() -> bool:
+    return Gate.reached.wait(20)

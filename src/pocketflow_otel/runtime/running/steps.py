@@ -325,10 +325,9 @@ class Step:
             raise Cancelled("the run has given this node up: what it gives now is not kept")
         output = result if issubclass(type(result), Output) else Output(result)
         body = copied(output.body)
+        # A node whose action can't be made out has failed, and gives nothing.
+        self.action = output.action if self.planned.action is None else self._templated_action(body)
         self._hand_on(shared, body, output.meta)
-        self.action = output.action
-        if self.planned.action is not None:
-            self.action = self._templated_action(body)
         if self.role == "node":
             self.frame.let_go(self.planned)
         return self.action
@@ -348,7 +347,8 @@ class Step:
         planned = self.planned
         if planned.action is None:
             return None
-        action = planned.action.resolve(lambda head: body if head == "output" else self.lookup(head))
+        own = ("output", planned.name)
+        action = planned.action.resolve(lambda head: body if head in own else self.lookup(head))
         if action is not None and not issubclass(type(action), str):
             raise TypeError(f"the action is a text, not {shape(action)}")
         return action or None
