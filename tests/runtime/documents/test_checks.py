@@ -9,14 +9,26 @@ from pocketflow_otel.runtime.registry.registry import Registry
 REGISTRY = Registry()
 EXPECTED = "expected a node or one of env, inputs, run, store"
 CLASSES = """
+from typing import TypedDict
 from pocketflow import Node
 
 class Summarize(Node):
     def __init__(self, words: int = 5, max_retries=1, wait=0):
         super().__init__(max_retries, wait)
 
+class Wordy(Summarize):
+    def __init__(self, style="plain", **kwargs):
+        super().__init__(**kwargs)
+
 def rank(items: list[str], top: int = 3):
     return items[:top]
+
+class Found(TypedDict):
+    title: str
+    score: float
+
+async def find() -> Found:
+    return {"title": "", "score": 0}
 """
 
 VALID = {
@@ -88,6 +100,35 @@ nodes:
   c: {type: set, with: {values: {k: 2}}, needs: [b]}
   d: {type: set, with: {values: {k: 3}}, needs: [c]}
 """,
+    "what may be there, and what has a default": """
+workflow: probe
+inputs: {path: {type: text}, kind: {type: text}, schema: {type: object}, rows: {type: list}, one: {type: object}}
+nodes:
+  read: {type: file.read, with: {path: "${inputs.path}"}}
+  json: {type: file.read, with: {path: a.txt, format: json}}
+  fetch: {type: http.request, with: {url: "http://127.0.0.1:1/"}, on_error: instead}
+  instead: {type: set, with: {values: {page: none}}}
+  ask: {type: llm.chat, with: {model: m, prompt: hi, schema: "${inputs.schema}"}}
+  calc: {type: python, with: {code: "return {'a': 1}"}, on_error: continue, fallback: 0}
+  put: {type: set, with: {values: {deep: {open: "${inputs.one}"}}}}
+  each: {type: map, with: {over: "${inputs.rows}", do: {up: {type: template, with: {text: "${item.name}"}}}}}
+  all:
+    type: template
+    needs: [put]
+    with:
+      text:
+        - ${read.text ?? read.data} ${json.data.x[0].y}
+        - ${fetch.status ?? fetch.page} ${fetch.attempts ?? 1}
+        - ${ask.data.anything.at.all} ${calc.a.b} ${put.deep.open.any} ${each[0].up} ${inputs.rows[0].x} ${inputs.one.x}
+        - ${store.deep.open} ${store.fetch} ${store._run.id} ${store.nowhere ?? 'none'}
+""",
+    "merged fields, keys in quotes, and an alias": """
+"workflow": probe
+'nodes':
+  one: &one {type: template, with: &with {text: hi}, retry: &retry {tries: 2, "on": [OSError]}}
+  two: {<<: *one, with: {<<: *with}}
+  three: {<<: [{priority: 2}, *one], retry: *retry}
+""",
     "colons inside braces": "workflow: probe\nnodes: {a: {type: http.request, with: {url: http://x/y?a=b:c}}}\n",
 }
 
@@ -136,6 +177,17 @@ def test_classes_and_functions_beside_the_document_are_node_types(beside):
         (
             "a: {type: MODULE:Summarize, with: {words: many}}",
             "nodes.a.with.words: expected a whole number, not 'many'",
+        ),
+        (
+            "a: {type: MODULE:Wordy, with: {style: short, max_retris: 3}}",
+            (
+                "nodes.a.with.max_retris: 'max_retris' is no field here; there are style, words, max_retries, wait; "
+                "did you mean 'max_retries'?"
+            ),
+        ),
+        (
+            'a: {type: MODULE:find}\n  b: {type: template, with: {text: "${a.titel}"}}',
+            "nodes.b.with.text: a has no field 'titel'; there are title, score; did you mean 'title'?",
         ),
         ("a: {type: MODULE:rank}", "nodes.a.with: the field 'items' is missing"),
         ("a: {type: MODULE:rank, with: {items: 5}}", "nodes.a.with.items: expected a list, not 5"),

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pocketflow_otel.runtime.documents.checks import check, faults_of, load_checked
@@ -283,7 +283,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(FIELDS, ANYTHING), st.booleans())
 def test_any_mapping_is_a_document_or_an_invalid_one(mapping, named):
     source = {"workflow": "w", **mapping} if named else mapping

@@ -130,7 +130,7 @@ async def test_an_error_in_code_shows_the_line_it_stands_in(context: Alone) -> N
 )
 def test_what_can_be_told_before_it_runs_is_a_fault(with_: dict[str, object], path: tuple[str, ...], said: str) -> None:
     assert NODE_TYPE.check is not None
-    [(found, sentence)] = NODE_TYPE.check(with_)
+    [(found, sentence, *_)] = NODE_TYPE.check(with_)
     assert found == path
     assert said in sentence
 

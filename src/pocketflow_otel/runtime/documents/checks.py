@@ -111,9 +111,7 @@ def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) ->
     check_inputs(subject)
     check_connections(subject)
     _check_scope(subject, loaded.scope, frozenset())
-    sight = Sight(frozenset(loaded.scope.nodes))
-    check_references(subject, loaded.scope, sight)
-    check_outputs(subject, loaded.scope, sight)
+    check_outputs(subject, check_references(subject, loaded.scope, Sight()))
     return findings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import heapq
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ class InvalidDocument(ValueError):  # noqa: N818 - it names what it is about
 
 
 _MANY: Final = 100
+_LISTED: Final = 30
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as messages list them; of many the first ones."""
+    few = list(islice(names, _LISTED + 1))
+    return ", ".join(few[:_LISTED]) + ", …" * (len(few) > _LISTED)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

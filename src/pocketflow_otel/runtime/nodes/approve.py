@@ -13,6 +13,7 @@ from pocketflow_otel.runtime.documents.model import Part, Seconds
 from pocketflow_otel.runtime.nodes.approval.question import Decision, Question
 from pocketflow_otel.runtime.nodes.files.places import located
 from pocketflow_otel.runtime.registry.node_types import FunctionType, Output, Waiting
+from pocketflow_otel.runtime.registry.shapes import object_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,4 +153,5 @@ NODE_TYPE: Final = FunctionType(
     config=ApproveConfig,
     call=approve,
     output="decision, comment, by (terminal, file, http, beforehand), who (null where nobody knows), at",
+    gives=object_of("decision", "comment", "by", "who", "at"),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Faults = list[tuple[tuple[str | int, ...], str]]
+if TYPE_CHECKING:
+    from pocketflow_otel.runtime.registry.node_types import Finding
+
+Faults = list["Finding"]
 """What is wrong: where in ``with``, and a sentence."""
 
 

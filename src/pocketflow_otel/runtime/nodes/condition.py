@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.expressions.bound import Bound  # noqa: TC001 - pydantic looks at it
 from pocketflow_otel.runtime.registry.node_types import FunctionType, Output
+from pocketflow_otel.runtime.registry.shapes import SINGLE, object_of
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.registry.node_types import Context
@@ -58,4 +59,5 @@ NODE_TYPE: Final = FunctionType(
     call=choose,
     output="action: the one that was chosen",
     expressions=(("cases", "*", "when"),),
+    gives=object_of(action=SINGLE),
 )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, list_of, object_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,4 +67,5 @@ NODE_TYPE: Final = FunctionType(
     config=FileListConfig,
     call=find,
     output="paths (sorted, relative where the pattern is), count",
+    gives=object_of(paths=list_of(SINGLE), count=SINGLE),
 )

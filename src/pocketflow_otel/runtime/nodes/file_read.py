@@ -10,8 +10,11 @@ from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.files.formats import Encoding, Format, decoded, format_of
 from pocketflow_otel.runtime.nodes.files.places import located, opened
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, Shape, object_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pocketflow_otel.runtime.registry.node_types import Context
 
 
@@ -49,10 +52,20 @@ def read(config: FileReadConfig, context: Context) -> dict[str, Any]:
     return {"path": config.path, "format": form, "bytes": len(content), name: value}
 
 
+def gives(with_: Mapping[str, Any]) -> Shape:
+    """What it gives: a text or data, as far as the format tells."""
+    path, form = str(with_.get("path")), with_.get("format", "auto")
+    names = ["text", "data"]
+    if "${" not in f"{path} {form}":
+        names = ["text" if format_of(path, form) == "text" else "data"]
+    return object_of(*names, path=SINGLE, format=SINGLE, bytes=SINGLE)
+
+
 NODE_TYPE: Final = FunctionType(
     name="file.read",
     summary="Reads a file: text, JSON, JSON lines, YAML, CSV or bytes.",
     config=FileReadConfig,
     call=read,
     output="path, format, bytes (the size); text, or data: the value, the list of lines or rows, or the bytes",
+    gives=gives,
 )

@@ -11,6 +11,7 @@ from pocketflow_otel.runtime.nodes.files.formats import Encoding, Format, column
 from pocketflow_otel.runtime.nodes.files.places import located
 from pocketflow_otel.runtime.nodes.files.writing import append, replace
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, object_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,4 +111,5 @@ NODE_TYPE: Final = FunctionType(
     config=FileWriteConfig,
     call=write,
     output="path, bytes (written)",
+    gives=object_of(path=SINGLE, bytes=SINGLE),
 )

@@ -13,6 +13,7 @@ from pocketflow_otel.runtime.documents.model import Part, Seconds
 from pocketflow_otel.runtime.nodes.http.bodies import Reading, beginning_of, content_of, read_as
 from pocketflow_otel.runtime.nodes.http.errors import HttpError, HttpStatusError
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, object_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -183,4 +184,5 @@ NODE_TYPE: Final = FunctionType(
     config=HttpRequestConfig,
     call=request,
     output="status, headers (names in lower case), body, url (after redirections), seconds",
+    gives=object_of("headers", "body", status=SINGLE, url=SINGLE, seconds=SINGLE),
 )

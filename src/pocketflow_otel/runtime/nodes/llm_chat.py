@@ -10,6 +10,7 @@ from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.chat.errors import LlmAnswerError, LlmCutError, LlmRefusalError
 from pocketflow_otel.runtime.nodes.checks import Faults, holds_references
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, Shape, object_of, of_json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,6 +152,13 @@ def check(with_: Mapping[str, Any]) -> Faults:
     return [(("schema",), fault)] if fault is not None else []
 
 
+def gives(with_: Mapping[str, Any]) -> Shape:
+    """What it gives: data where there is a schema, and what is in it as far as that tells."""
+    schema = with_.get("schema")
+    data = {} if schema is None else {"data": None if holds_references(schema) else of_json_schema(schema)}
+    return object_of("usage", text=SINGLE, model=SINGLE, finish_reason=SINGLE, id=SINGLE, **data)
+
+
 NODE_TYPE: Final = FunctionType(
     name="llm.chat",
     summary="Asks a language model, by OpenAI's chat completions API.",
@@ -158,4 +166,5 @@ NODE_TYPE: Final = FunctionType(
     call=chat,
     output="text, data (with a schema), model, finish_reason, id, usage (input_tokens, output_tokens, total_tokens …)",
     check=check,
+    gives=gives,
 )

@@ -195,7 +195,8 @@ def _syntax(code: str, names: tuple[str, ...]) -> Faults:
         _compiled(code, names)
     except SyntaxError as error:
         line = f"line {error.lineno} of the code: " if error.lineno else ""
-        return [(("code",), f"{line}{error.msg}")]
+        begin = sum(map(len, code.splitlines(keepends=True)[: (error.lineno or 1) - 1]))
+        return [(("code",), f"{line}{error.msg}", begin + max(error.offset or 1, 1) - 1)]
     except (ValueError, RecursionError, MemoryError) as error:  # NUL characters; code nested too deeply
         return [(("code",), f"it can't be compiled: {error or 'it is nested too deeply'}")]
     return []

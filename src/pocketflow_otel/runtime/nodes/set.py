@@ -9,8 +9,11 @@ from pydantic import Field, StringConstraints, model_validator
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.expressions.bound import Bound  # noqa: TC001 - pydantic looks at it
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import Shape, object_of, of_value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pocketflow_otel.runtime.registry.node_types import Context
 
 Key = Annotated[str, StringConstraints(pattern=r"^[^_]", max_length=200)]
@@ -46,6 +49,14 @@ def set_values(config: SetConfig, _: Context) -> dict[str, Any]:
     return {**config.values, **{key: bound.value() for key, bound in config.compute.items()}}
 
 
+def gives(with_: Mapping[str, Any]) -> Shape | None:
+    """What it gives: the keys that it sets."""
+    values, compute = with_.get("values", {}), with_.get("compute", {})
+    if not isinstance(values, dict) or not isinstance(compute, dict):
+        return None
+    return object_of(*compute, **{key: of_value(value) for key, value in values.items()})
+
+
 NODE_TYPE: Final = FunctionType(
     name="set",
     summary="Puts values into the run's store.",
@@ -54,4 +65,5 @@ NODE_TYPE: Final = FunctionType(
     output="what was set, by key",
     writes_store=True,
     expressions=(("compute", "*"),),
+    gives=gives,
 )

@@ -12,6 +12,7 @@ from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.checks import Faults, constant_text, holds_references
 from pocketflow_otel.runtime.nodes.files.places import located
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, object_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,4 +157,5 @@ NODE_TYPE: Final = FunctionType(
     output="exit_code, stdout, stderr, truncated (whether an output is longer than what was kept)",
     permission="shell",
     check=check,
+    gives=object_of("truncated", exit_code=SINGLE, stdout=SINGLE, stderr=SINGLE),
 )

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pocketflow_otel.runtime.documents.model import NAME_PATTERN, Part
 from pocketflow_otel.runtime.nodes.tables.checking import check_query
-from pocketflow_otel.runtime.nodes.tables.outputs import OUTPUT, Fetch, told
+from pocketflow_otel.runtime.nodes.tables.outputs import OUTPUT, Fetch, gives, told
 from pocketflow_otel.runtime.nodes.tables.watching import cancelling, passing
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 from pocketflow_otel.runtime.values.building import SPILL_BYTES, as_table, build
@@ -152,4 +152,5 @@ NODE_TYPE: Final = FunctionType(
     call=query,
     check=check_query,
     output=f"{OUTPUT}; changed: how many rows a statement has changed that gives none",
+    gives=lambda with_: gives(with_, "changed"),
 )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.files.places import located, opened
 from pocketflow_otel.runtime.nodes.tables.formats import Format, format_of
-from pocketflow_otel.runtime.nodes.tables.outputs import OUTPUT, Fetch, told
+from pocketflow_otel.runtime.nodes.tables.outputs import OUTPUT, Fetch, gives, told
 from pocketflow_otel.runtime.nodes.tables.watching import cancelling, passing
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 from pocketflow_otel.runtime.values.building import SPILL_BYTES, TableBuilder, build
@@ -135,4 +135,5 @@ NODE_TYPE: Final = FunctionType(
     config=TableReadConfig,
     call=read,
     output=OUTPUT,
+    gives=gives,
 )

@@ -11,6 +11,7 @@ from pocketflow_otel.runtime.nodes.files.places import located
 from pocketflow_otel.runtime.nodes.tables.formats import Format, format_of
 from pocketflow_otel.runtime.nodes.tables.watching import cancelling, passing
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE, list_of, object_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,4 +125,5 @@ NODE_TYPE: Final = FunctionType(
     config=TableWriteConfig,
     call=write,
     output="rows (how many), columns; path and bytes of a file; table of a database",
+    gives=object_of("table", rows=SINGLE, columns=list_of(SINGLE), path=SINGLE, bytes=SINGLE),
 )

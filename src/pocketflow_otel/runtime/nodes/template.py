@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.expressions.json_values import as_text
 from pocketflow_otel.runtime.registry.node_types import FunctionType
+from pocketflow_otel.runtime.registry.shapes import SINGLE
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.registry.node_types import Context
@@ -37,4 +38,5 @@ NODE_TYPE: Final = FunctionType(
     config=TemplateConfig,
     call=fill,
     output="the text",
+    gives=SINGLE,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import BaseModel
+
+    from pocketflow_otel.runtime.registry.shapes import Shape
 
 
 class Context(Protocol):
@@ -100,6 +102,10 @@ A coroutine function runs in the run's event loop, any other function in a threa
 is awaited in the event loop."""
 
 
+Finding = tuple[tuple[str | int, ...], str] | tuple[tuple[str | int, ...], str, int]
+"""What a type finds wrong: as of `FunctionType.check`."""
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionType:
     """A node type that is a function.
@@ -113,11 +119,13 @@ class FunctionType:
         output: What it gives, in a few words.
         permission: What the run has to allow for it: ``shell``.
         check: Looks at ``with`` as the document has it, references unresolved; gives what is wrong: the path in
-            ``with``, and a sentence.
+            ``with``, a sentence and, if it is about a part of a text, the character at which that begins, from 0.
         writes_store: Whether what it gives, an object, is also written to the run's store, key by key.
         expressions: Where in ``with`` conditions or expressions stand, as paths; ``*`` stands for every key or index
             there: ``("cases", "*", "when")``. `expressions.config.parse_config` reads them together with the
             references, and hands ``call`` a `Bound` for each.
+        gives: What is known of what it gives, for references to be checked when a document is loaded: a `Shape`, or a
+            function that tells it by ``with`` as the document has it. None where nothing is known.
     """
 
     name: str
@@ -127,9 +135,10 @@ class FunctionType:
     actions: tuple[str, ...] = ()
     output: str = ""
     permission: Literal["shell"] | None = None
-    check: Callable[[Mapping[str, Any]], list[tuple[tuple[str | int, ...], str]]] | None = None
+    check: Callable[[Mapping[str, Any]], Sequence[Finding]] | None = None
     writes_store: bool = False
     expressions: tuple[tuple[str, ...], ...] = ()
+    gives: Shape | Callable[[Mapping[str, Any]], Shape | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from pydantic import (
 )
 
 from pocketflow_otel.runtime.registry import docstrings
+from pocketflow_otel.runtime.registry.constructors import signature_of, with_those_of_bases
 from pocketflow_otel.runtime.registry.errors import UnusableType
 from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, HolderType
+from pocketflow_otel.runtime.registry.shapes import of_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +75,9 @@ def _parameters(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
 
 def _signature(thing: Callable[..., Any], name: str) -> inspect.Signature:
     try:
-        return inspect.signature(thing, eval_str=True)
-    except (NameError, SyntaxError, TypeError, AttributeError):
-        pass  # annotations that can't be evaluated, as those imported for type checkers alone
+        return signature_of(thing)
     except ValueError as error:
         raise UnusableType(f"{name} does not tell its parameters: {error}") from None
-    return inspect.signature(thing)
 
 
 def _makes_node(signature: inspect.Signature, base: type) -> bool:
@@ -88,9 +87,9 @@ def _makes_node(signature: inspect.Signature, base: type) -> bool:
 
 def _class_type(thing: Callable[..., Any], signature: inspect.Signature, name: str) -> ClassType:
     parameters = list(signature.parameters.values())
-    model = _model(
-        name, parameters, docstrings.parameters(getattr(thing, "__init__", None)) | docstrings.parameters(thing)
-    )
+    described = docstrings.parameters(getattr(thing, "__init__", None)) | docstrings.parameters(thing)
+    taken = with_those_of_bases(thing, parameters) if isinstance(thing, type) else parameters
+    model = _model(name, taken, described)
     return ClassType(name, docstrings.summary(thing), model, _by_name(thing, parameters))
 
 
@@ -110,7 +109,8 @@ def _function_type(thing: Callable[..., Any], signature: inspect.Signature, name
 
     is_async = inspect.iscoroutinefunction(thing) or inspect.iscoroutinefunction(getattr(thing, "__call__", None))  # noqa: B004
     model = _model(name, parameters, docstrings.parameters(thing))
-    return FunctionType(name, docstrings.summary(thing), model, run_async if is_async else run)
+    gives = of_annotation(signature.return_annotation)
+    return FunctionType(name, docstrings.summary(thing), model, run_async if is_async else run, gives=gives)
 
 
 def _no_node(value: Any, name: str) -> Any:

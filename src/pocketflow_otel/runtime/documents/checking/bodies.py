@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pocketflow_otel.runtime.documents.checking.inputs import misfit_of
+from pocketflow_otel.runtime.documents.faults import listed
 from pocketflow_otel.runtime.documents.graph import may_refer
 from pocketflow_otel.runtime.documents.model import MapConfig, WorkflowConfig
 
@@ -54,8 +55,7 @@ def _check_inputs(subject: Subject, body: Body, config: WorkflowConfig, path: Pa
     for name, value in config.inputs.items():
         at = (*path, "inputs", name)
         if name not in declared:
-            listed = ", ".join(declared) or "none"
-            message = f"{body.workflow.file} has no input {name!r}; there are {listed}"
+            message = f"{body.workflow.file} has no input {name!r}; there are {listed(declared) or 'none'}"
             subject.findings.at_key(at, message, subject.findings.near(name, declared))
         elif not may_refer(value) and (misfit := misfit_of(declared[name], value)):
             subject.findings.at_value(at, misfit)

@@ -65,8 +65,11 @@ def _check_by_type(subject: Subject, node: Node, kind: FunctionType, path: Path)
         found = kind.check(node.with_) if kind.check else []
     except Exception as error:  # noqa: BLE001 - a plug-in's check is no part of ours
         found = [((), f"the check of {node.type} fails: {type(error).__name__}: {error}")]
-    for at, message in found:
-        subject.findings.at_value((*path, *at), message)
+    for at, message, *offset in found:
+        if offset:
+            subject.findings.within((*path, *at), offset[0], message)
+        else:
+            subject.findings.at_value((*path, *at), message)
 
 
 def _unreadable(subject: Subject, node: Node) -> list[tuple[Path, str]]:

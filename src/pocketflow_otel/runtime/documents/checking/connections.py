@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.documents.checking.references import check_use
+from pocketflow_otel.runtime.documents.faults import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +46,9 @@ def check_named(subject: Subject, value: Any, path: Path) -> None:
         if found is None or found[1] in declared:
             continue
         if at[-1] == "connection" or found[1].partition(".")[0] in families:
-            listed = f"; there are {', '.join(f'@{name}' for name in declared)}" if declared else ""
+            there = f"; there are {listed(f'@{name}' for name in declared)}" if declared else ""
             near = subject.findings.near(found[1], declared)
-            subject.findings.at_value(at, f"there is no connection {text}{listed}", near and f"@{near}")
+            subject.findings.at_value(at, f"there is no connection {text}{there}", near and f"@{near}")
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

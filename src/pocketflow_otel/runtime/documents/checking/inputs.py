@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pocketflow_otel.runtime.documents.faults import listed
 from pocketflow_otel.runtime.documents.sentences import shown
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def misfit_of(declared: Input, value: Any) -> str | None:
     if not _is_of(declared.type, value):
         return f"expected {_KINDS[declared.type][0]}, not {told}"
     if declared.choices is not None and not any(_is_same(value, choice) for choice in declared.choices):
-        return f"expected one of {', '.join(map(shown, declared.choices))}, not {told}"
+        return f"expected one of {listed(map(shown, declared.choices))}, not {told}"
     return None
 
 

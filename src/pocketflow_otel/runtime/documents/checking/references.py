@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import ChainMap
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from pocketflow_otel.runtime.documents.checking.shapes import shape_of_undone, shapes_of_nodes
+from pocketflow_otel.runtime.documents.checking.steps import check_inputs, check_member, check_steps, check_store
 from pocketflow_otel.runtime.documents.graph import brought_by
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.documents.checking.subject import Subject
     from pocketflow_otel.runtime.documents.graph import Use
     from pocketflow_otel.runtime.documents.loaded import Body, Scope
-    from pocketflow_otel.runtime.documents.places import Path
+    from pocketflow_otel.runtime.registry.shapes import Shape
 
 _ALWAYS: Final = frozenset({"inputs", "env", "run", "store"})
 _MEMBERS: Final = {"run": ("id", "workflow", "started"), "error": ("node", "type", "message")}
@@ -25,45 +28,73 @@ class Sight:
     """What references may begin with at a place.
 
     Attributes:
-        names: Nodes, and names of items.
+        names: Nodes and names of items, with what is known of them.
         special: The heads with a meaning of their own.
         silent: Nodes that give nothing to refer to: they stand in for others.
+        scopes: The scopes whose stores are read, the innermost first.
+        output: What is known of ``output``.
     """
 
-    names: frozenset[str] = frozenset()
+    names: ChainMap[str, Shape | None] = field(default_factory=ChainMap)
     special: frozenset[str] = _ALWAYS
     silent: frozenset[str] = frozenset()
+    scopes: tuple[Scope, ...] = ()
+    output: Shape | None = None
+
+    def in_scope(self, subject: Subject, scope: Scope) -> Sight:
+        """What nodes of a scope see, one another included."""
+        return replace(
+            self,
+            names=self.names.new_child(dict(shapes_of_nodes(subject, scope))),
+            silent=self.silent | _silent(scope),
+            scopes=(scope, *self.scopes),
+        )
 
     def inside(self, body: Body) -> Sight:
-        """What is seen inside a body."""
+        """What is seen inside a body, but for its nodes."""
         brought = brought_by(body)
-        return replace(self, names=self.names | (brought - {"index"}), special=self.special | (brought & {"index"}))
+        items = brought - {"index"} - (body.scope.nodes.keys() if body.scope else set())
+        return replace(
+            self, names=self.names.new_child(dict.fromkeys(items)), special=self.special | (brought & {"index"})
+        )
 
     def and_of(self, *special: str) -> Sight:
         """With further heads."""
         return replace(self, special=self.special.union(special))
 
 
-def check_references(subject: Subject, scope: Scope, sight: Sight) -> None:
+def check_references(subject: Subject, scope: Scope, around: Sight) -> Sight:
     """Checks the references of a scope's nodes.
 
     Args:
         subject: The document.
         scope: The scope.
-        sight: What its nodes see, one another included.
+        around: What is seen where it stands.
+
+    Returns:
+        What its nodes see, one another included.
     """
+    sight = around.in_scope(subject, scope)
+    shapes = sight.names.maps[0]
     handlers = {node.on_error for node in scope.nodes.values()}
     undoing = {node.undo for node in scope.nodes.values()}
-    sight = replace(sight, silent=sight.silent | _silent(scope))
     for name in scope.nodes:
-        special = [*(["error"] if name in handlers | undoing else []), *(["output"] if name in undoing else [])]
-        own = sight.and_of(*special) if special else sight
-        _check(subject, subject.uses.of_node(scope, name), own, scope.path_of(name))
+        own = sight
+        if name in undoing:
+            own = replace(sight.and_of("error", "output"), output=shape_of_undone(scope, name, shapes))
+        elif name in handlers:
+            own = sight.and_of("error")
+        for use in _once(subject.uses.of_node(scope, name)):
+            is_action = use.path == (*scope.path_of(name), "action")
+            seen = replace(own.and_of("output"), output=shapes[name]) if is_action else own
+            check_use(subject, use, seen)
         if (body := scope.bodies.get(name)) is not None:
             inside = own.inside(body)
             if body.scope is not None:
-                check_references(subject, body.scope, inside)
-            _check(subject, subject.uses.of_output(body, scope.path_of(name)), inside)
+                inside = check_references(subject, body.scope, inside)
+            for use in _once(subject.uses.of_output(body, scope.path_of(name))):
+                check_use(subject, use, inside)
+    return sight
 
 
 def _silent(scope: Scope) -> frozenset[str]:
@@ -73,19 +104,21 @@ def _silent(scope: Scope) -> frozenset[str]:
     return frozenset() if scope.by_action else frozenset(helpers(scope))
 
 
-def check_outputs(subject: Subject, scope: Scope, sight: Sight) -> None:
-    """Checks the references in what the document gives back."""
-    sight = replace(sight, silent=_silent(scope))
+def check_outputs(subject: Subject, sight: Sight) -> None:
+    """Checks the references in what the document gives back.
+
+    Args:
+        subject: The document.
+        sight: What its nodes see.
+    """
     for name, value in subject.loaded.document.outputs.items():
-        _check(subject, subject.uses.of_value(value, ("outputs", name)), sight)
+        for use in _once(subject.uses.of_value(value, ("outputs", name))):
+            check_use(subject, use, sight)
 
 
-def _check(subject: Subject, uses: Iterable[Use], sight: Sight, node: Path = ()) -> None:
-    action = (*node, "action")
-    # A text may name the same thing a hundred thousand times.
-    for use in dict.fromkeys(uses):
-        seen = sight.and_of("output") if use.path == action else sight
-        check_use(subject, use, seen)
+def _once(uses: Iterable[Use]) -> Iterable[Use]:
+    """A text may name the same thing a hundred thousand times."""
+    return dict.fromkeys(uses)
 
 
 def check_use(subject: Subject, use: Use, sight: Sight) -> None:
@@ -96,20 +129,25 @@ def check_use(subject: Subject, use: Use, sight: Sight) -> None:
             f"{head!r} gives nothing to refer to: what takes over is told under the name of the node it stands for"
         )
         subject.findings.at_use(use, message)
-    elif head in sight.names:
-        return
     elif head not in sight.special:
-        _told_unknown(subject, use, sight)
+        _check_named(subject, use, sight)
     elif head == "inputs" and steps:
-        _check_member(subject, use, list(subject.loaded.document.inputs), "input")
+        check_inputs(subject, use)
+    elif head == "store" and steps:
+        check_store(subject, use, sight.scopes, sight.names)
+    elif head == "output":
+        check_steps(subject, use, sight.output)
     elif head in _MEMBERS and steps:
-        _check_member(subject, use, list(_MEMBERS[head]), f"field of {head}")
+        check_member(subject, use, _MEMBERS[head], f"field of {head}")
     elif head == "env" and not steps:
         subject.findings.at_use(use, "expected the name of a variable: ${env.NAME}")
 
 
-def _told_unknown(subject: Subject, use: Use, sight: Sight) -> None:
+def _check_named(subject: Subject, use: Use, sight: Sight) -> None:
     head = use.reference.head
+    if head in sight.names:
+        check_steps(subject, use, sight.names[head])
+        return
     hint = _WHERE.get(head)
     if hint is not None:
         subject.findings.at_use(use, f"{head!r} is known only {hint}")
@@ -127,12 +165,3 @@ _WHERE: Final = {
     "output": "in 'action', and to nodes named as undo",
     "index": "inside a map",
 }
-
-
-def _check_member(subject: Subject, use: Use, members: list[str], what: str) -> None:
-    name = str(use.reference.steps[0])
-    if name in members:
-        return
-    listed = f"; there are {', '.join(members)}" if members else ""
-    message = f"there is no {what} called {name!r}{listed}"
-    subject.findings.at_use(use, message, subject.findings.near(name, members))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pocketflow_otel.runtime.registry.registry import NodeTypeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pocketflow_otel.runtime.documents.findings import Findings
     from pocketflow_otel.runtime.documents.graph import Uses
     from pocketflow_otel.runtime.documents.loaded import Loaded
     from pocketflow_otel.runtime.documents.model import Node
+    from pocketflow_otel.runtime.documents.places import Path
     from pocketflow_otel.runtime.registry.node_types import NodeType
     from pocketflow_otel.runtime.registry.registry import Registry
 
@@ -26,6 +29,7 @@ class Subject:
         uses: Its references.
         findings: Takes its faults.
         allow_shell: Whether the run allows commands.
+        keys: The keys of stores that have been asked for, by the scope's path.
     """
 
     loaded: Loaded
@@ -33,6 +37,7 @@ class Subject:
     uses: Uses
     findings: Findings
     allow_shell: bool
+    keys: dict[Path, Mapping[str, None] | None] = field(default_factory=dict)
 
     def type_of(self, node: Node) -> NodeType | None:
         """A node's type; None if it can't be had."""

@@ -6,13 +6,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
+from pocketflow_otel.runtime.registry.shapes import SINGLE, Shape, list_of, object_of
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pocketflow_otel.runtime.values.table import Table
 
 OUTPUT: Final = (
     "table, rows (how many), columns (their names), first (row); with fetch, items: the rows as a list of objects"
 )
 Fetch = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def gives(with_: Mapping[str, Any], *more: str) -> Shape:
+    """What is known of what `told` gives.
+
+    Args:
+        with_: What the node is given, as the document has it.
+        more: The names of what else it gives.
+    """
+    items = {} if with_.get("fetch") is None else {"items": list_of()}
+    return object_of("table", "first", *more, rows=SINGLE, columns=list_of(SINGLE), **items)
 
 
 def told(table: Table, fetch: int | None, **more: Any) -> dict[str, Any]:
