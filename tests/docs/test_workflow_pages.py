@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 import yaml
 
 from docs import console, workspace
-from docs.pages import ROOT, Block, read_pages
+from docs.pages import ROOT, Block, read_page, read_pages
 from docs.workspace import Workspace
 from pocketflow_otel.runtime.nodes.approve import NODE_TYPE as APPROVE
+from pocketflow_otel.runtime.registry.registry import Registry
 
 BLOCKS = [block for page in read_pages() if page.name.startswith("docs/workflows") for block in page.blocks]
+NODE_TYPES = read_page(ROOT / "docs/workflows/node-types.md")
 WRONG = "wrong.yaml"
 """Shows what is told of a document that cannot be run."""
 FAILS = {"undone.yaml": 1}
@@ -94,3 +97,41 @@ def test_programs_run(block: Block, place: Workspace):
 def test_output_is_what_is_printed(block: Block, place: Workspace):
     command, _, shown = block.text.partition("\n")
     console.assert_shown(shown, console.plain(place.terminal(command.removeprefix("$ "))))
+
+
+def test_what_packages_add_is_known(place: Workspace):
+    """Entry points, as the pages declare them, of a package that holds the pages' modules."""
+    package = place.directory / "my_nodes-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: my-nodes\nVersion: 1\n")
+    declared = [tomllib.loads(block.text)["project"]["entry-points"] for block in of_kind("toml")]
+    sections = [(group, entries) for groups in declared for group, entries in groups.items()]
+    (package / "entry_points.txt").write_text(
+        "".join(
+            f"[{group}]\n" + "".join(f"{name}={at}\n" for name, at in entries.items()) for group, entries in sections
+        )
+    )
+    place.environ |= {"PYTHONPATH": str(place.directory), "QUEUE_PASSWORD": "not told"}
+    (place.directory / "queued.yaml").write_text(
+        """
+workflow: queued
+connections: {queue.main: {path: orders.txt, password: "${env.QUEUE_PASSWORD}"}}
+nodes:
+  rank: {type: text.rank, with: {words: [bee, moss]}}
+  push: {type: "my_families:push", with: {text: "${rank | join(' ')}"}}
+"""
+    )
+    outcome = place.shell("pocketflow-otel run queued.yaml --quiet")
+    assert outcome.status == 0, outcome
+    assert (place.directory / "orders.txt").read_text() == "moss bee\n"
+
+
+def test_page_names_what_each_type_gives():
+    """Whatever a cell says is given is in the type's own words, as `nodes TYPE` tells them."""
+    registry = Registry()
+    rows = re.findall(r"^\| (`.+?`.*?) \| .+? \| (.+?) \| (.*?) ?\|$", NODE_TYPES.prose, re.MULTILINE)
+    told = {name: gives for names, gives, _ in rows for name in re.findall(r"`([\w.]+)`", names)}
+    assert told.keys() == set(registry.names())
+    for name, gives in told.items():
+        words = set(re.findall(r"\w+", registry.get(name).output))
+        assert set(re.findall(r"`(\w+)`", gives)) - {"fetch"} <= words, name

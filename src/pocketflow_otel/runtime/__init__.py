@@ -8,6 +8,7 @@ watched from outside.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pocketflow_otel.runtime.connections.families import Family
     from pocketflow_otel.runtime.documents.faults import Fault, InvalidDocument
     from pocketflow_otel.runtime.documents.loading import load
     from pocketflow_otel.runtime.errors import InvalidInputs
@@ -26,6 +27,7 @@ __all__ = [
     "Context",
     "Envelope",
     "Event",
+    "Family",
     "Fault",
     "FunctionType",
     "InvalidDocument",
@@ -50,6 +52,7 @@ _HOMES = {
     "Context": "registry.node_types",
     "Envelope": "values.envelope",
     "Event": "running.events",
+    "Family": "connections.families",
     "Fault": "documents.faults",
     "FunctionType": "registry.node_types",
     "InvalidDocument": "documents.faults",
