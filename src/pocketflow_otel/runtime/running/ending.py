@@ -95,6 +95,8 @@ def _status_of(run: Run, records: list[NodeRecord]) -> RunStatus:
 
 
 def _save(run: Run, result: Result) -> None:
+    if run.folder.path is None:
+        return
     try:
         run.folder.save(as_json(result, run.secrets))
     except OSError as error:

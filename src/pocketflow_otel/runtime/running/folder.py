@@ -106,7 +106,7 @@ class Folder:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def save(self, result: dict[str, Any]) -> None:
-        """Writes the result, as a whole or not at all.
+        """Writes the result, as a whole or not at all, where the folder is kept.
 
         Raises:
             OSError: It can't be written.

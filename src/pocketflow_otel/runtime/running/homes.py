@@ -30,6 +30,7 @@ class Home:
 
     Attributes:
         visits: How many visits of its nodes there were, those in documents inside it counted.
+        most: How many there may be; None where that is not limited.
         is_over: Whether it has been run.
         forget_time: Ends the count of the time that it may take, if that is limited.
     """
@@ -50,6 +51,7 @@ class Home:
         self.forget_time: Callable[[], None] | None = None
         self.around = around
         self.visits = 0
+        self.most = document.loaded.document.limits.visits
 
     def count_visit(self) -> None:
         """Counts a visit of a node, here and in the documents around. The crew's lock is held.
@@ -60,7 +62,8 @@ class Home:
         home: Home | None = self
         while home is not None:
             home.visits += 1
-            check_visits(home.document.name, home.visits, home.document.loaded.document.limits.visits)
+            if home.most is not None:
+                check_visits(home.document.name, home.visits, home.most)
             home = home.around
 
     def over(self) -> None:
@@ -142,11 +145,11 @@ class Homes:
             return [f"connections can't be closed: {type(error).__name__}: {self._run.secrets.shown(str(error))}"]
 
 
-def check_visits(name: str, visits: int, most: int | None) -> None:
+def check_visits(name: str, visits: int, most: int) -> None:
     """Compares a number of visits with what there may be.
 
     Raises:
         LimitReached: There are more.
     """
-    if most is not None and visits > most:
+    if visits > most:
         raise LimitReached(f"{name} has had the {most:,} visit{'s' if most != 1 else ''} that it may have")

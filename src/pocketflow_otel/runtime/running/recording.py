@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -19,17 +18,15 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Keeps what came of each step."""
+    """Keeps what came of each step, in the order in which they were over."""
 
     def __init__(self) -> None:
         self.records: list[NodeRecord] = []
-        self._lock = threading.Lock()
 
     def record(self, record: NodeRecord) -> None:
-        """Takes the record of a step that is over, and numbers it."""
-        with self._lock:
-            self.records.append(record)
-            record.number = len(self.records)
+        """Takes the record of a step that is over, and numbers it. The crew's lock is held."""
+        self.records.append(record)
+        record.number = len(self.records)
 
 
 def record_of(step: Step, status: NodeStatus) -> NodeRecord:

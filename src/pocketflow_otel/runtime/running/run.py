@@ -367,11 +367,13 @@ class Run:
         Raises:
             LimitReached: There are more than there may be.
         """
-        name, planned = step.planned.name, step.planned
+        planned, frame = step.planned, step.frame
         with self.crew.lock:
-            step.number = step.frame.visits[name] = step.frame.visits.get(name, 0) + 1
-            if not step.takes_back:
-                step.frame.home.count_visit()
+            step.number = frame.visits[planned.name] = frame.visits.get(planned.name, 0) + 1
+            if step.takes_back:
+                return
+            frame.home.count_visit()
+            if planned.node.visits is not None:
                 check_visits(planned.path, step.number, planned.node.visits)
 
     def record_skip(self, frame: Frame, planned: PlannedNode, reason: str) -> None:
