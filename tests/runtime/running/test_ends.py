@@ -194,7 +194,7 @@ def test_nodes_inside_a_handler_and_an_undo_node_see_what_these_do():
 
 @pytest.mark.parametrize("action", ["${output.none}", "${output.n}"])
 def test_a_node_whose_action_makes_no_sense_gives_nothing(action):
-    nodes = {"a": {"type": "set", "with": {"values": {"n": 5}}, "action": action, "visits": 2}}
+    nodes = {"a": python("return {'n': 5}", action=action, visits=2)}
     result = ran(nodes, edges=[{"from": "a", "to": "a"}])
     assert (result.status, set(result.store), result.outputs) == ("failed", {"_run"}, {})
 
