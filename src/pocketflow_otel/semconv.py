@@ -55,6 +55,7 @@ PREP_SECONDS: Final = "pocketflow.prep.seconds"
 EXEC_SECONDS: Final = "pocketflow.exec.seconds"
 POST_SECONDS: Final = "pocketflow.post.seconds"
 PARAMS: Final = "pocketflow.params"
+WAITING: Final = "pocketflow.waiting"
 TRUNCATED: Final = "pocketflow.truncated"
 
 # What a visit took, where the runtime measured it. Names of counts, such as ``rows_read``, follow the prefix.

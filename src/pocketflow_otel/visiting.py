@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Paused(Exception):  # noqa: N818 - nothing has failed
+    """Ends a visit, and the flows around it, because it waits for what the program can't bring about, such as a person.
+
+    A span that it passes is no error: it tells what is waited for, which is what this says.
+    """
+
+
 class Measured(NamedTuple):
     """What a visit took, up to now.
 

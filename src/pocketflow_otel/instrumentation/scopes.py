@@ -24,6 +24,7 @@ from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation import content, errors
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.sessions import SESSION
+from pocketflow_otel.visiting import Paused
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -182,6 +183,9 @@ class Scope:
         self.remember_secrets()
         message = encodable(errors.message(error, self._masked))
         text = first_bytes(message, _MAX_MESSAGE)
+        if issubclass(type(error), Paused):
+            self.span.set_attribute(semconv.WAITING, text)
+            return
         self.span.set_attribute(semconv.ERROR_TYPE, kind)
         self.span.set_status(Status(StatusCode.ERROR, text))
         if not first:
@@ -306,7 +310,7 @@ class Orchestration(Scope):
 
     def fail(self, error: BaseException) -> None:
         """Ends the round, in which a node raised."""
-        self.flow.items_failed += self.flow.info.is_batch_flow
+        self.flow.items_failed += self.flow.info.is_batch_flow and not issubclass(type(error), Paused)
         self.flow.orchestration_ended()
         super().fail(error)
 

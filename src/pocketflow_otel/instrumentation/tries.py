@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.scopes import Scope
+from pocketflow_otel.visiting import Paused
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -85,7 +86,7 @@ class Item(Trial):
 
     def fail(self, error: BaseException) -> None:
         """Ends the item, which failed."""
-        self.visit.items_failed += 1
+        self.visit.items_failed += not issubclass(type(error), Paused)
         self._record()
         super().fail(error)
 
@@ -132,7 +133,8 @@ class Attempt(Scope):
         self._trial.last_try_ended = perf_counter()
         try:
             if self.is_ours_to_end:
-                self.tracing.accounts.try_failed(self)
+                if not issubclass(type(error), Paused):
+                    self.tracing.accounts.try_failed(self)
                 retried = issubclass(type(error), Exception) and self._number < self._trial.max_retries
                 self.note_error(error, with_trace=not retried)
         except Exception:  # noqa: BLE001 - the guard decides

@@ -17,7 +17,7 @@ from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, numbers
 from pocketflow_otel.instrumentation.store_delta import KeyChange, StoreDelta
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.tries import MOST_RETRIES, Trial
-from pocketflow_otel.visiting import VISITING
+from pocketflow_otel.visiting import VISITING, Paused
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -262,7 +262,7 @@ class Visit(Trial):
         try:
             if self._generation is self.tracing.generation:
                 ended = perf_counter()
-                self.over(ended, errors.error_type(error))
+                self.over(ended, None if issubclass(type(error), Paused) else errors.error_type(error))
                 if self.recording:
                     self.span.set_attributes(self.known_at_end(ended, None, returned=False))
         except Exception:  # noqa: BLE001 - the guard decides

@@ -58,12 +58,20 @@ def test_totals_are_said_once_and_nothing_after(show):
     )
 
 
-def test_flows_that_have_not_ended_are_counted(show):
+def test_what_has_not_ended_is_told_with_the_time_that_it_took_so_far(show, monkeypatch):
     shown = show()
     p = shown.program
-    p.flow("Agent")
+    flow = p.flow("Agent")
     p.end(p.flow("Agent"), 10)
-    assert shown.console.summary() == "  total ✔ 2 flows, 0 node visits in 10ms  no errors  1 unfinished"
+    p.node("Search", p.iteration(flow, 2), visit=3)
+    p.after(5_000)
+    monkeypatch.setattr("time.time_ns", lambda: p.now)
+    assert (
+        shown.console.summary()
+        == """\
+  total ■ 2 flows, 0 node visits in 5.01s  no errors  1 unfinished
+   open   Search [2] for 5.00s"""
+    )
 
 
 def test_time_goes_from_the_first_start_to_the_last_end(show):
@@ -114,11 +122,11 @@ def test_names_are_remembered_up_to_a_bound(extra):
     totals = Totals()
     for n in range(MAX_NAMES + extra):
         totals.visited(f"node {n}", 1, NOTHING)
-        assert totals.run_of(f"flow {n}") == 1
+        assert totals.run_of(f"flow {n}", 0) == 1
     totals.visited(f"node {MAX_NAMES}", 1_000_000_000, NOTHING)
     totals.visited("node 7", 2_000_000_000, NOTHING)
     assert totals.slowest[0] == NodeTotals("node 7", 2, 2_000_000_001)
     assert totals.slowest[1].nanoseconds == 1
-    assert totals.run_of("flow 7") == 2
-    assert totals.run_of(f"flow {MAX_NAMES}") == 1
+    assert totals.run_of("flow 7", 0) == 2
+    assert totals.run_of(f"flow {MAX_NAMES}", 0) == 1
     assert totals.flows == MAX_NAMES + extra + 2

@@ -76,7 +76,8 @@ class Lines:
         """The lines for a flow, node, iteration or item that ends."""
         attributes = ending.attributes
         unrouted = _is_unrouted(attributes)
-        line = self._head(place.depth, self._sign(ending.failure, unrouted=unrouted), duration(ending.seconds), crumb)
+        sign = (YELLOW, self._signs.waiting) if ending.waiting else self._sign(ending.failure, unrouted=unrouted)
+        line = self._head(place.depth, sign, duration(ending.seconds), crumb)
         line += self._name(place, BOLD if place.kind is Kind.FLOW else PLAIN)
         action = attributes.get(semconv.ACTION)
         if action and action != semconv.DEFAULT_ACTION:
@@ -139,11 +140,16 @@ class Lines:
         attributes, failure = ending.attributes, ending.failure
         if failure is not None:
             yield [(YELLOW if failure.stopped else RED, self._failure_text(failure))]
+        if ending.waiting:
+            # What is around a node that waits, waits for the same.
+            told = place.kind is Kind.NODE
+            yield [(YELLOW, f"waits: {self._clean(ending.waiting)}" if told else "waits")]
         yield from self._tries(place, attributes)
         yield from _batch(place, attributes)
         visits = attributes.get(semconv.FLOW_VISITS)
         if visits and place.kind is Kind.FLOW:
             yield [(DIM, count(visits, "visit"))]
+        yield from _counts(attributes)
         # Before what may be long: a narrow terminal cuts lines off.
         if self._tells_spending(place):
             yield from details_of(ending.spending)
@@ -158,6 +164,7 @@ class Lines:
                 yield [(DIM, f"{stream.rpartition('.')[2]} {lines}, {size(amount)}")]
         if self._verbose:
             yield from _phases(attributes)
+            yield from _taken(attributes)
 
     def _tells_spending(self, place: Place) -> bool:
         if self._verbosity is Verbosity.MINIMAL:
@@ -275,6 +282,39 @@ def _batch(place: Place, attributes: Mapping[str, Any]) -> Iterator[Line]:
         if place.fallbacks:
             line += [(DIM, ", "), (YELLOW, f"{place.fallbacks:,} fell back")]
         yield line
+
+
+def _counts(attributes: Mapping[str, Any]) -> Iterator[Line]:
+    """What a node says to have done: ``5 rows read, 132 B read``. Tokens are told with what they cost."""
+    told = {
+        key.removeprefix(semconv.NODE_COUNT_PREFIX): number
+        for key, number in attributes.items()
+        if key.startswith(semconv.NODE_COUNT_PREFIX) and isinstance(number, int) and not key.endswith("_tokens")
+    }
+    if told:
+        # Bytes say least.
+        names = sorted(told, key=lambda name: name.startswith("bytes_"))
+        yield [(DIM, ", ".join(_counted(name, told[name]) for name in names))]
+
+
+def _counted(name: str, number: int) -> str:
+    what, _, done = name.partition("_")
+    amount = size(number) if what == "bytes" else count(number, what.removesuffix("s"), what)
+    return f"{amount} {done.replace('_', ' ')}".rstrip()
+
+
+def _taken(attributes: Mapping[str, Any]) -> Iterator[Line]:
+    """What a visit took, where that was measured."""
+    taken = []
+    if seconds := attributes.get(semconv.NODE_CPU_SECONDS):
+        taken.append(f"cpu {duration(seconds)}")
+    if grown := attributes.get(semconv.NODE_MEMORY_BYTES):
+        taken.append(f"memory {'+' if grown > 0 else '-'}{size(abs(grown))}")
+    for name, key in (("read", semconv.NODE_READ_BYTES), ("wrote", semconv.NODE_WRITTEN_BYTES)):
+        if amount := attributes.get(key):
+            taken.append(f"{name} {size(amount)}")
+    if taken:
+        yield [(DIM, ", ".join(taken))]
 
 
 def _phases(attributes: Mapping[str, Any]) -> Iterator[Line]:

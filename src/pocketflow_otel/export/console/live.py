@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import threading
@@ -16,7 +17,6 @@ from pocketflow_otel.export.console.lines import MAX_NAME, Lines
 from pocketflow_otel.export.console.places import (
     VISITED,
     Ending,
-    Failure,
     Kind,
     Place,
     attributes_of,
@@ -159,8 +159,9 @@ class LiveConsole(SpanProcessor):
         if failure is not None:
             self._pass_on(place, news=news)
             if not news:
-                ending.failure = Failure(failure.type, "")
-        if self._shows_end(place, failed=failed):
+                ending.failure = dataclasses.replace(failure, message="")
+        waits = bool(ending.waiting) and place.kind in VISITED
+        if self._shows_end(place, is_trouble=failed or waits):
             self._terminal.write(self._lines.ended(place, ending, self._crumb(place.parent, place)))
 
     def _end_attempt(self, place: Place, ending: Ending) -> None:
@@ -221,7 +222,7 @@ class LiveConsole(SpanProcessor):
         if parent is not None and parent.kind is Kind.ITERATION and place.is_visit:
             place.number = parent.count_visit(place.name)
         elif place.is_outermost_flow:
-            place.number = self._totals.run_of(place.name)
+            place.number = self._totals.run_of(place.name, span.start_time or 0)
         else:
             place.number = place.number_in(attributes) or 1
         return place
@@ -247,10 +248,10 @@ class LiveConsole(SpanProcessor):
             return place.is_outermost_flow
         return place.kind in _CONTAINERS
 
-    def _shows_end(self, place: Place, *, failed: bool) -> bool:
+    def _shows_end(self, place: Place, *, is_trouble: bool) -> bool:
         if self._minimal:
-            return place.is_outermost_flow or (failed and place.kind in _CONTAINERS)
-        return self._verbose or place.kind in VISITED or (failed and place.kind is Kind.ITERATION)
+            return place.is_outermost_flow or (is_trouble and place.kind in _CONTAINERS)
+        return self._verbose or place.kind in VISITED or (is_trouble and place.kind is Kind.ITERATION)
 
     def _crumb(self, parent: Place | None, ended: Place | None = None) -> str:
         """Which flow a line in `parent` belongs to, where that is not plain from the line before.
@@ -274,6 +275,7 @@ class LiveConsole(SpanProcessor):
             return
         totals = self._totals
         totals.errors += failed
+        totals.waiting += place.kind is Kind.NODE and bool(ending.waiting)
         totals.visits += place.is_visit
         totals.open_flows -= place.is_outermost_flow
         if place.kind is Kind.NODE:
@@ -297,8 +299,10 @@ class LiveConsole(SpanProcessor):
     def _total_lines(self) -> list[Line]:
         if not self._totals.flows and not self._totals.visits:
             return []
-        unfinished = (place.delegated for place in self._places.values() if not place.elsewhere)
-        return totals_lines(self._totals, sum(unfinished, self._totals.spending), self._terminal)
+        unfinished = [place for place in self._places.values() if not place.elsewhere]
+        spending = sum((place.delegated for place in unfinished), self._totals.spending)
+        nodes = [place for place in unfinished if place.kind is Kind.NODE]
+        return totals_lines(self._totals, spending, nodes, self._terminal)
 
     def _closing_lines(self) -> list[Line]:
         if not self._total_lines():

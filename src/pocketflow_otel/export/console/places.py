@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _STOPPED_BY: Final = frozenset({"CancelledError", "KeyboardInterrupt", "SystemExit", "GeneratorExit"})
+_ERRORS_OF_RUNS: Final = "pocketflow_otel.runtime.errors"
+_STOPPED_BY_RUNS: Final = frozenset(f"{_ERRORS_OF_RUNS}.{name}" for name in ("Cancelled", "Interrupted"))
 
 
 class Kind(enum.Enum):
@@ -120,6 +122,12 @@ class Place:
         """The name with the visit or run, which the first does not show."""
         return f"{self.name} #{self.number}" if self.number > 1 else self.name
 
+    @property
+    def whole_title(self) -> str:
+        """The name with the indexes of the batches that it is in, and the visit."""
+        branch = f" [{self.branch}]" if self.branch else ""
+        return f"{self.name}{branch}" + (f" #{self.number}" if self.number > 1 else "")
+
     def number_in(self, attributes: Mapping[str, Any]) -> int | None:
         """Which visit or attempt this is, if the attributes tell it.
 
@@ -150,15 +158,17 @@ class Place:
 
 @dataclasses.dataclass(slots=True, frozen=True)
 class Failure:
-    """How a span failed: the type without its module, and the message, empty where it is told elsewhere."""
+    """How a span failed.
+
+    Attributes:
+        type: The error's type, without its module.
+        message: What it says; empty where it is told elsewhere.
+        stopped: Whether something from outside ended it, such as a cancelled task, Ctrl-C, or another node's failure.
+    """
 
     type: str
     message: str
-
-    @property
-    def stopped(self) -> bool:
-        """Whether something from outside ended it, such as a cancelled task or Ctrl-C."""
-        return self.type in _STOPPED_BY
+    stopped: bool
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -172,6 +182,7 @@ class Ending:
         end: When it ended, in nanoseconds since the epoch.
         spending: What the calls of language models inside it used and cost.
         failure: How it failed, if it did.
+        waiting: What it waits for, where it ended for that; else empty.
         raised_here: Whether the exception was raised in this very span rather than further inside.
     """
 
@@ -181,6 +192,7 @@ class Ending:
     end: int
     spending: Spending
     failure: Failure | None
+    waiting: str
     raised_here: bool
 
     @property
@@ -202,6 +214,7 @@ def ending_of(span: ReadableSpan) -> Ending:
         end=span.end_time or 0,
         spending=spending_of(attributes),
         failure=failure,
+        waiting=str(attributes.get(semconv.WAITING, "")),
         raised_here=raised_here,
     )
 
@@ -221,4 +234,6 @@ def _failure_of(span: ReadableSpan, attributes: Mapping[str, Any]) -> tuple[Fail
             details = event.attributes or {}
             message = str(details.get(semconv.EXCEPTION_MESSAGE, message))
             error_type = error_type or details.get(semconv.EXCEPTION_TYPE)
-    return Failure(str(error_type or "error").rpartition(".")[2], message), raised_here
+    full = str(error_type or "error")
+    name = full.rpartition(".")[2]
+    return Failure(name, message, stopped=name in _STOPPED_BY or full in _STOPPED_BY_RUNS), raised_here

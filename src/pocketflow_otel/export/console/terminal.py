@@ -39,6 +39,7 @@ class Symbols(NamedTuple):
     done: str
     failed: str
     stopped: str
+    waiting: str
     again: str
     warning: str
     other: str
@@ -48,8 +49,8 @@ class Symbols(NamedTuple):
     ellipsis: str
 
 
-UNICODE: Final = Symbols("▶", "✔", "✘", "■", "↻", "!", "·", "→", "›", "│", "…")  # noqa: RUF001 - the sign is meant
-ASCII: Final = Symbols(">", "v", "x", "x", "@", "!", ".", "->", "/", "|", "...")
+UNICODE: Final = Symbols("▶", "✔", "✘", "■", "○", "↻", "!", "·", "→", "›", "│", "…")  # noqa: RUF001 - the sign is meant
+ASCII: Final = Symbols(">", "v", "x", "x", "o", "@", "!", ".", "->", "/", "|", "...")
 
 
 def line_cells(line: Line) -> int:

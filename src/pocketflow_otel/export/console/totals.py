@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ from pocketflow_otel.figures import count, dollars, duration, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from pocketflow_otel.export.console.places import Place
 
 MAX_NAMES: Final = 1000
 """Most flow and node names counted one by one: a program may make up names as it runs."""
@@ -47,6 +50,7 @@ class Totals:
         open_flows: Those of them that have not ended.
         visits: Nodes visited, nested flows among them.
         errors: Failures, each counted where it happened and not again in the flows around.
+        waiting: Nodes that ended because they wait for what the program can't bring about, such as a person.
         retries: Attempts after a first.
         spending: What the calls of language models in outermost flows and nodes that have ended used and cost.
     """
@@ -56,6 +60,7 @@ class Totals:
         self.open_flows = 0
         self.visits = 0
         self.errors = 0
+        self.waiting = 0
         self.retries = 0
         self.spending = NOTHING
         self._first_start: int | None = None
@@ -63,8 +68,9 @@ class Totals:
         self._runs: dict[str, int] = {}
         self._nodes: dict[str, NodeTotals] = {}
 
-    def run_of(self, flow: str) -> int:
+    def run_of(self, flow: str, start: int) -> int:
         """Counts a run of an outermost flow, and returns which of its name it is: 1 beyond `MAX_NAMES` names."""
+        self._first_start = min(start, self._first_start or start)
         self.flows += 1
         self.open_flows += 1
         if flow not in self._runs and len(self._runs) >= MAX_NAMES:
@@ -88,8 +94,9 @@ class Totals:
 
     @property
     def seconds(self) -> float:
-        """From the first start to the last end of something outermost."""
-        return max(0, self._last_end - (self._first_start or self._last_end)) / 1e9
+        """From the first start to the last end of something outermost; to this moment where a flow has not ended."""
+        end = time.time_ns() if self.open_flows else self._last_end
+        return max(0, end - (self._first_start or end)) / 1e9
 
     @property
     def slowest(self) -> list[NodeTotals]:
@@ -103,18 +110,20 @@ class Totals:
         return sorted(priced, key=lambda node: -node.spending.cost_usd)[:MAX_RANKED]
 
 
-def totals_lines(totals: Totals, spending: Spending, out: Terminal) -> list[Line]:
+def totals_lines(totals: Totals, spending: Spending, unfinished: Sequence[Place], out: Terminal) -> list[Line]:
     """What ran, how it went and what it cost, and which nodes took and cost most.
 
     Args:
         totals: What has been counted.
         spending: That of the totals, and of what has ended in flows and nodes that have not.
+        unfinished: Nodes that have not ended.
         out: Where the lines will be written, for its signs and encoding.
     """
     slowest = [(node, duration(node.nanoseconds / 1e9)) for node in totals.slowest]
     costliest = [(node, cost_of(node.spending)) for node in totals.costliest]
     return [
         _ran(totals, out),
+        *_unfinished(unfinished),
         *_ranking("slowest", slowest),
         *_spent(spending, out),
         *_ranking("costly", costliest),
@@ -122,7 +131,13 @@ def totals_lines(totals: Totals, spending: Spending, out: Terminal) -> list[Line
 
 
 def _ran(totals: Totals, out: Terminal) -> Line:
-    sign = (RED, out.symbols.failed) if totals.errors else (GREEN, out.symbols.done)
+    sign = (GREEN, out.symbols.done)
+    if totals.errors:
+        sign = (RED, out.symbols.failed)
+    elif totals.open_flows:
+        sign = (YELLOW, out.symbols.stopped)
+    elif totals.waiting:
+        sign = (YELLOW, out.symbols.waiting)
     ran = [count(totals.visits, "node visit")]
     if totals.flows:
         ran.insert(0, count(totals.flows, "flow"))
@@ -130,9 +145,20 @@ def _ran(totals: Totals, out: Terminal) -> Line:
     line.append((RED, f"  {count(totals.errors, 'error')}") if totals.errors else (DIM, "  no errors"))
     if totals.retries:
         line.append((YELLOW, f"  {count(totals.retries, 'retry', 'retries')}"))
+    if totals.waiting:
+        line.append((YELLOW, f"  {totals.waiting:,} waiting"))
     if totals.open_flows:
         line.append((YELLOW, f"  {totals.open_flows:,} unfinished"))
     return line
+
+
+def _unfinished(places: Sequence[Place]) -> Iterable[Line]:
+    """Nodes that have not ended: what a program that was stopped was busy with."""
+    if places:
+        now = time.time_ns()
+        since = [max(0, now - (place.span.start_time or now)) / 1e9 for place in places]
+        named = [f"{place.whole_title} for {duration(seconds)}" for place, seconds in zip(places, since, strict=True)]
+        yield [(DIM, label("open")), (YELLOW, "  " + listing(named, MAX_RANKED))]
 
 
 def _ranking(title: str, nodes: Sequence[tuple[NodeTotals, str]]) -> Iterable[Line]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from pocketflow_otel.visiting import Paused
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -87,7 +89,7 @@ class Output:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Waiting(Exception):  # noqa: N818 - it is no fault
+class Waiting(Paused):
     """A node waits for what the run cannot bring about, such as a person: the run ends, waiting.
 
     Args:

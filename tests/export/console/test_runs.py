@@ -1,0 +1,111 @@
+"""What the console says of what only the workflow runtime tells: waiting, being stopped, and what was measured."""
+# ruff: noqa: RUF001 - the signs are the console's
+
+import pytest
+
+from pocketflow_otel import semconv as s
+from pocketflow_otel.options import Verbosity
+from pocketflow_otel.runtime.errors import Cancelled, Interrupted, NodeTimeout
+
+WAITING = {s.WAITING: "Send it?\nSay so"}
+
+
+def waiting_flow(p):
+    flow = p.flow("letter")
+    each = p.flow("each", flow, {s.NODE_VISIT: 1, s.NODE_KIND: "batch_flow"})
+    iteration = p.iteration(each, 0)
+    p.end(p.node("send", iteration), 20, WAITING)
+    p.end(iteration, 0, WAITING)
+    p.end(each, 0, WAITING)
+    p.end(flow, 0, {s.FLOW_VISITS: 1, **WAITING})
+
+
+def test_a_node_that_waits_is_no_error(show):
+    shown = show()
+    waiting_flow(shown.program)
+    shown.console.shutdown()
+    assert (
+        shown.lines
+        == """
+        ▶ letter
+          ▶ each
+            ▶ each [0]
+              ▶ send [0]
+   20ms       ○ send [0]              waits: Send it? Say so
+   20ms   ○ each                      waits  1 iteration
+   20ms ○ letter                      waits  1 visit
+
+  total ○ 1 flow, 2 node visits in 20ms  no errors  1 waiting
+"""
+    )
+
+
+def test_minimal_shows_what_is_waited_for(show):
+    shown = show(Verbosity.MINIMAL)
+    waiting_flow(shown.program)
+    assert (
+        shown.lines
+        == """
+        ▶ letter
+   20ms   ○ each › send [0]           waits: Send it? Say so
+   20ms   ○ each                      waits  1 iteration
+   20ms ○ letter                      waits  1 visit
+"""
+    )
+
+
+@pytest.mark.parametrize("error", [Cancelled("the run has ended"), Interrupted("the run was interrupted")])
+def test_what_a_run_stopped_is_no_error_of_the_node(show, error):
+    shown = show()
+    p = shown.program
+    p.fail(p.node("slow"), error, 20)
+    assert shown.text.splitlines()[1] == f"   20ms ■ slow                        {type(error).__name__}: {error}"
+    assert shown.console.summary() == "  total ✔ 1 node visit in 20ms  no errors"
+
+
+def test_a_timeout_is_an_error(show):
+    shown = show()
+    p = shown.program
+    p.fail(p.node("slow"), NodeTimeout("slow took longer than 1 s"), 20)
+    assert shown.console.summary() == "  total ✘ 1 node visit in 20ms  1 error"
+
+
+def test_errors_of_the_program_with_such_names_are_errors(show):
+    class Cancelled(Exception):
+        pass
+
+    shown = show()
+    p = shown.program
+    p.fail(p.node("order"), Cancelled("by the customer"), 20)
+    assert shown.console.summary() == "  total ✘ 1 node visit in 20ms  1 error"
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"rows_read": 1}, "1 row read"),
+        ({"bytes_read": 132, "rows_read": 1_204}, "1,204 rows read, 132 B read"),
+        ({"rows_written": 3, "bytes_written": 1_111}, "3 rows written, 1.1 kB written"),
+        ({"pages": 2, "input_tokens": 40}, "2 pages"),
+    ],
+)
+def test_what_a_node_says_to_have_done_is_on_its_line(show, counts, told):
+    shown = show()
+    p = shown.program
+    p.end(p.node("load"), 20, {s.NODE_COUNT_PREFIX + name: number for name, number in counts.items()})
+    assert shown.text.splitlines()[1] == f"   20ms ✔ load                        {told}"
+
+
+def test_verbose_tells_what_a_visit_took(show):
+    shown = show(Verbosity.VERBOSE)
+    p = shown.program
+    taken = {
+        s.NODE_CPU_SECONDS: 0.012,
+        s.NODE_MEMORY_BYTES: -2_000_000,
+        s.NODE_READ_BYTES: 132,
+        s.NODE_WRITTEN_BYTES: 1_111,
+    }
+    p.end(p.node("load"), 20, taken)
+    assert shown.text.splitlines()[1] == (
+        "   20ms ✔ load                        cpu 12ms, memory -2.0 MB, read 132 B, wrote 1.1 kB"
+    )
