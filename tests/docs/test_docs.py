@@ -219,7 +219,7 @@ def test_examples_run_as_their_readme_says(command: str, place: Workspace):
 def prepared(prefix: str) -> list[str]:
     shown = [command for block in BLOCKS if sets_up(block) for command in commands(block.text)]
     shown += [code for page in PAGES for code in page.inline_code]
-    return [command.removeprefix(prefix) for command in shown if command.startswith(prefix)]
+    return [command.removeprefix(prefix).strip("'") for command in shown if command.startswith(prefix)]
 
 
 def test_packages_to_install_are_ours_or_known_instrumentations():
@@ -228,9 +228,10 @@ def test_packages_to_install_are_ours_or_known_instrumentations():
     named = prepared("pip install ") + prepared("uv add ")
     assert len(named) >= 4
     for package in named:
-        name, _, extra = package.partition("[")
+        name, _, extras = package.partition("[")
         assert name in known
-        assert not extra or f"\n{extra.removesuffix(']')} = [" in project
+        for extra in filter(None, extras.removesuffix("]").split(",")):
+            assert f"\n{extra} = [" in project
 
 
 def test_jaeger_listens_where_spans_are_sent():
