@@ -114,6 +114,10 @@ def run_workflow(
         typer.Option(parser=whole_number(1, 1000), metavar="COUNT", help="Nodes at once, at most; up to 1,000."),
     ] = None,
     dry_run: Annotated[bool, flag("--dry-run", help="Show what would be run, and run nothing.")] = False,
+    step: Annotated[bool, flag("--step", help="Ask at the terminal before each node; one runs at a time.")] = False,
+    step_at: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Like --step, from this node on. Repeatable.")
+    ] = None,
     trace_only: Annotated[
         list[str] | None,
         typer.Option(
@@ -134,6 +138,7 @@ def run_workflow(
     try:
         document = _loaded(flow, allow_shell=allow_shell)
         _check_decisions(decisions, document)
+        _check_steps(step_at or [], document, asks=step or bool(step_at))
         values = _inputs(document, texts, input_file)
         if dry_run:
             _show_plan(document, values, format_, output, allow_shell=allow_shell, parallel=parallel)
@@ -159,6 +164,8 @@ def run_workflow(
         "allow_shell": allow_shell,
         "parallel": parallel,
         "quiet": tracing.quiet,
+        "steps": step or bool(step_at),
+        "step_at": step_at or [],
     }
     _launch(order, traced)
 
@@ -253,6 +260,23 @@ def _check_decisions(decisions: Mapping[str, str], document: "Loaded") -> None:
     problem = misplaced(decisions, document)
     if problem is not None:
         raise typer.BadParameter(problem, param_hint="--approve")
+
+
+def _check_steps(step_at: Sequence[str], document: "Loaded", *, asks: bool) -> None:
+    from pocketflow_otel.runtime.step_prompt import others
+    from pocketflow_otel.runtime.terminal import NoTerminalError, opened
+
+    if not asks:
+        return
+    nodes = [name for name, _ in document.all_nodes()]
+    for name in step_at:
+        if name not in nodes:
+            raise typer.BadParameter(f"{name!r} is no node: {others(name, nodes)}", param_hint="--step-at")
+    try:
+        with opened():
+            pass
+    except NoTerminalError as error:
+        raise typer.BadParameter(f"nobody can be asked: {error}", param_hint="--step, --step-at") from None
 
 
 def _show_plan(

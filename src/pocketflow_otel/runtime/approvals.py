@@ -9,18 +9,18 @@ from pocketflow_otel.runtime.documents.faults import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
+    from pocketflow_otel.runtime.documents.loaded import Loaded
     from pocketflow_otel.runtime.documents.model import Node
 
 
 def asking_nodes(document: Loaded) -> list[str]:
     """The nodes that ask, by name, those inside others with the names of these: ``outer.inner``."""
-    return [name for name, _ in _asking(document.scope, "")]
+    return [name for name, _ in _asking(document)]
 
 
 def misplaced(decisions: Mapping[str, str], document: Loaded) -> str | None:
     """What is wrong with decisions that are made beforehand, by node; None if nothing is."""
-    asking = dict(_asking(document.scope, ""))
+    asking = dict(_asking(document))
     for name, decision in decisions.items():
         if name not in asking:
             near = nearest(name, asking)
@@ -48,10 +48,5 @@ def _no_choice(node: Node, decision: str) -> str | None:
     return None
 
 
-def _asking(scope: Scope, prefix: str) -> Iterator[tuple[str, Node]]:
-    for name, node in scope.nodes.items():
-        if node.type == "approve":
-            yield prefix + name, node
-        if (body := scope.bodies.get(name)) is not None:
-            held = body.scope if body.workflow is None else body.workflow.scope
-            yield from () if held is None else _asking(held, f"{prefix}{name}.")
+def _asking(document: Loaded) -> Iterator[tuple[str, Node]]:
+    return ((name, node) for name, node in document.all_nodes() if node.type == "approve")

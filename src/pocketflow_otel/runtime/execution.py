@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.planning import Plan
     from pocketflow_otel.runtime.running.events import Event
     from pocketflow_otel.runtime.running.records import Result
+    from pocketflow_otel.runtime.running.stepping import OnStep
 
 
 def execute(
@@ -23,6 +24,7 @@ def execute(
     directory: Path | None = None,
     decisions: Mapping[str, str] | None = None,
     may_ask: bool = True,
+    on_step: OnStep | None = None,
 ) -> Run:
     """Runs a plan to its end. What goes wrong in it is no exception here: `collect` tells.
 
@@ -32,11 +34,12 @@ def execute(
         directory: The run's own folder; without one, nothing is kept but artifacts.
         decisions: What people have decided beforehand, by the names of ``approve`` nodes.
         may_ask: Whether a person may be waited for.
+        on_step: Is asked before each node whether it is to run; nodes run one at a time then.
 
     Raises:
         OSError: The folder can't be made.
     """
-    run = Run(plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask)
+    run = Run(plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask, on_step=on_step)
     return run.start().wait()
 
 
@@ -47,10 +50,13 @@ async def execute_async(
     directory: Path | None = None,
     decisions: Mapping[str, str] | None = None,
     may_ask: bool = True,
+    on_step: OnStep | None = None,
 ) -> Run:
     """As `execute`, in an event loop: coroutine functions of nodes run in it. Cancelling this interrupts the run."""
     loop = asyncio.get_running_loop()
-    run = Run(plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask, loop=loop)
+    run = Run(
+        plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask, loop=loop, on_step=on_step
+    )
     run.start()
     await run.wait_async()
     await run.result_async()

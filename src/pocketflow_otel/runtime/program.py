@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.events import Event
     from pocketflow_otel.runtime.running.records import Result
     from pocketflow_otel.runtime.running.run import Run
+    from pocketflow_otel.runtime.step_prompt import StepPrompt
 
 NOTHING_RUN: Final = 2
 NOT_WRITTEN: Final = 1
@@ -49,6 +50,8 @@ class Order:
         quiet: Whether only problems are told.
         told: Whether somebody else tells of nodes as they run: what is told here leaves them out.
         notice: A sentence to begin with.
+        steps: Whether somebody at the terminal is asked before each node.
+        step_at: The nodes to stop at first; at the first one, where there are none.
     """
 
     flow: str
@@ -64,6 +67,8 @@ class Order:
     quiet: bool = False
     told: bool = False
     notice: str = ""
+    steps: bool = False
+    step_at: Sequence[str] = ()
 
     def command(self) -> list[str]:
         """What follows ``python`` on the command line of the process that runs it; to be used once.
@@ -152,6 +157,8 @@ class _Running:
     def _asking(self) -> list[str]:
         from pocketflow_otel.runtime.approvals import asking_nodes
 
+        if self._order.steps:
+            return self._nodes()
         return asking_nodes(self._plan.document.loaded) if self._order.may_ask else []
 
     def _made(self, on_event: Callable[[Event], object]) -> Run:
@@ -165,7 +172,16 @@ class _Running:
             decisions=order.decisions,
             may_ask=order.may_ask,
             run_id=order.run_id,
+            on_step=self._prompt() if order.steps else None,
         )
+
+    def _prompt(self) -> StepPrompt:
+        from pocketflow_otel.runtime.step_prompt import StepPrompt
+
+        return StepPrompt(self._nodes(), self._order.step_at)
+
+    def _nodes(self) -> list[str]:
+        return [node.path for node in self._plan.document.all_nodes()]
 
     def _code(self, result: Result) -> int:
         if result.status == "interrupted" and self._interrupts.first is not None:

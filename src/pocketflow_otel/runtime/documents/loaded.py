@@ -101,6 +101,10 @@ class Loaded:
             known[id(self)] = own + sum(other._count_nodes(known) for other in others)  # noqa: SLF001
         return known[id(self)]
 
+    def all_nodes(self) -> Iterator[tuple[str, Node]]:
+        """Its nodes by name, those inside others and of documents it names as ``outer.inner``."""
+        yield from _nodes_of(self.scope, "")
+
     def scopes(self) -> Iterator[Scope]:
         """All its scopes, inner ones after those around them. Those of other documents are not among them."""
         waiting = [self.scope]
@@ -108,3 +112,11 @@ class Loaded:
             scope = waiting.pop()
             yield scope
             waiting.extend(body.scope for body in scope.bodies.values() if body.scope is not None)
+
+
+def _nodes_of(scope: Scope, prefix: str) -> Iterator[tuple[str, Node]]:
+    for name, node in scope.nodes.items():
+        yield prefix + name, node
+        if (body := scope.bodies.get(name)) is not None:
+            held = body.scope if body.workflow is None else body.workflow.scope
+            yield from () if held is None else _nodes_of(held, f"{prefix}{name}.")

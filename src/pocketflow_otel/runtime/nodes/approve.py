@@ -118,10 +118,11 @@ async def _asked(question: Question, config: ApproveConfig, context: Context) ->
 
         return await server.decided(question, config.port)
     from pocketflow_otel.runtime.nodes.approval import terminal
+    from pocketflow_otel.runtime.terminal import NoTerminalError
 
     try:
         return await terminal.decided(question)
-    except terminal.NoTerminalError as error:
+    except NoTerminalError as error:
         raise _waiting(question, str(error)) from None
 
 

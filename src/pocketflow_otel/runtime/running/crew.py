@@ -66,12 +66,13 @@ class Crew:
     Args:
         parallel: How many nodes may run at once, those that hold nodes not counted.
         leaves_frames_free: Whether the threads that run frames leave the nodes' code to others.
+        leaves_loop_free: Whether the event loop's thread begins no steps.
 
     Attributes:
         lock: Guards all that a run's threads share.
     """
 
-    def __init__(self, parallel: int, *, leaves_frames_free: bool = False) -> None:
+    def __init__(self, parallel: int, *, leaves_frames_free: bool = False, leaves_loop_free: bool = False) -> None:
         # Whoever listens to events may ask for something that needs it.
         self.lock = threading.RLock()
         self.parallel = parallel
@@ -81,7 +82,13 @@ class Crew:
         self._numbers = itertools.count()
         self._idle: list[Post] = []
         self._closed = False
-        self._in_loop = Post(in_loop=True)
+        self._in_loop = None if leaves_loop_free else Post(in_loop=True)
+
+    def widen(self, parallel: int) -> None:
+        """Lets more run at once from now on."""
+        self._free += parallel - self.parallel
+        self.parallel = parallel
+        self.assign()
 
     def offer(self, step: Step) -> None:
         """Puts a step among those that are ready."""

@@ -59,7 +59,7 @@ def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
 def time_limited(step: Step) -> Iterator[None]:
     """Stops what a step holds once that has taken the time that it may take; nodes in threads are given up."""
     run, seconds = step.frame.run, step.planned.timeout
-    if seconds is None:
+    if seconds is None or run.stepping is not None:
         yield
         return
     is_over = False

@@ -102,7 +102,7 @@ class Homes:
     def limit_time(self, home: Home) -> None:
         """Begins to count the time that a document may take."""
         seconds = home.document.loaded.document.limits.seconds
-        if seconds is None:
+        if seconds is None or self._run.stepping is not None:
             return
 
         def end() -> None:

@@ -32,6 +32,7 @@ from pocketflow_otel.runtime.running.printed import listening
 from pocketflow_otel.runtime.running.recording import Recorder
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord
 from pocketflow_otel.runtime.running.showing import qualified, said
+from pocketflow_otel.runtime.running.stepping import Stepping
 from pocketflow_otel.runtime.running.summaries import counting_calls
 from pocketflow_otel.runtime.running.undoing import take_back
 from pocketflow_otel.runtime.secrets import Environment, Secrets
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.planning import Plan, PlannedNode
     from pocketflow_otel.runtime.running.events import Kind
     from pocketflow_otel.runtime.running.records import Result
+    from pocketflow_otel.runtime.running.stepping import OnStep
     from pocketflow_otel.runtime.running.steps import Step
 
 GRACE_SECONDS: Final = 5.0
@@ -63,6 +65,8 @@ class Run:
         may_ask: Whether a person may be waited for; else the run ends, waiting.
         run_id: The run's id, if it has one.
         loop: The event loop for coroutine functions, if one runs already.
+        on_step: Is asked before each node whether it is to run. Nodes run one at a time as long as it is, and neither
+            the run's seconds are counted nor those of nodes that hold others.
 
     Attributes:
         id: The run's id.
@@ -86,6 +90,7 @@ class Run:
         may_ask: bool = True,
         run_id: str | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
         started = dt.datetime.now(dt.UTC).isoformat()
         limits = plan.document.loaded.document.limits
@@ -98,7 +103,12 @@ class Run:
         self.environment = Environment(plan.environ, self.secrets)
         self.folder = Folder(directory)
         self.recorder = Recorder()
-        self.crew = Crew(plan.parallel, leaves_frames_free=plan.may_be_cut_short)
+        self.stepping = None if on_step is None else Stepping(self, on_step)
+        self.crew = Crew(
+            1 if self.stepping else plan.parallel,
+            leaves_frames_free=plan.may_be_cut_short,
+            leaves_loop_free=self.stepping is not None,
+        )
         self.loop = Loop(loop)
         self.clock = Clock()
         self.homes = Homes(self)
@@ -334,6 +344,11 @@ class Run:
             # Others have room now.
             self.crew.assign()
         self.tell_noted()
+
+    def step_no_more(self) -> None:
+        """Goes on without stopping before nodes."""
+        with self.crew.lock:
+            self.crew.widen(self.plan.parallel)
 
     @property
     def takes_nothing_back(self) -> bool:

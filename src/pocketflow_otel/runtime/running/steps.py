@@ -179,6 +179,8 @@ class Step:
                 self.reason = f"when: {self.planned.node.when}"
                 self._over("skipped")
                 return
+            if self.frame.run.stepping is not None:
+                self.frame.run.stepping.pause(self)
             self.prints = Prints()
             PRINTING.set(self.prints)
             VISITING.set(self)

@@ -7,7 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from pocketflow_otel.runtime.nodes.approval.question import POLL_SECONDS, Decision, Question, visible
+from pocketflow_otel.runtime.nodes.approval.question import Decision, Question
+from pocketflow_otel.runtime.terminal import POLL_SECONDS, visible
 
 if TYPE_CHECKING:
     from pathlib import Path

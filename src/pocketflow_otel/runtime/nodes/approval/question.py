@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from pocketflow_otel.runtime.documents.faults import nearest
 
-POLL_SECONDS = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -62,11 +60,3 @@ class Decision:
     choice: str
     comment: str = ""
     who: str | None = None
-
-
-def visible(text: str) -> str:
-    """A text without characters that could make a terminal show something else than what it says."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
-        for character in text
-    )

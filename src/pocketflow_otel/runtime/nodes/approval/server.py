@@ -14,7 +14,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from pocketflow_otel.runtime.nodes.approval.page import asking, saying
-from pocketflow_otel.runtime.nodes.approval.question import POLL_SECONDS, Decision, Question, visible
+from pocketflow_otel.runtime.nodes.approval.question import Decision, Question
+from pocketflow_otel.runtime.terminal import POLL_SECONDS, visible
 
 _HOST: Final = "127.0.0.1"
 _RULES: Final = "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
