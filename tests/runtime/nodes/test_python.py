@@ -92,6 +92,14 @@ async def test_what_can_not_be_called_is_told(
         ("return context.run_id", {}, "0198c0de"),
         ("return context", {"context": "mine"}, "mine"),
         ("pass", {}, None),
+        ("from math import pi as p\nreturn round(p)", {}, 3),
+        ("def f():\n    return later\nlater = 2\nreturn f()", {}, 2),
+        ("global kept\nkept = 3\ndef f():\n    return kept\nreturn f()", {}, 3),
+        ("class P:\n    n = 1\n    m = n + 1\nreturn P.m", {}, 2),
+        ("try:\n    1 / 0\nexcept ArithmeticError as e:\n    return str(e)", {}, "division by zero"),
+        ("globals()['made'] = 5\nreturn made", {}, 5),
+        ("return __name__.startswith('<')", {}, True),
+        ("match value:\n    case {'a': found}:\n        return found", {"value": {"a": 6}}, 6),
     ],
 )
 async def test_code_is_the_body_of_a_function(
@@ -121,6 +129,18 @@ async def test_an_error_in_code_shows_the_line_it_stands_in(context: Alone) -> N
         ({"code": "a = 1\nyield a"}, ("code",), "line 2 of the code: yield has no meaning here: return a list"),
         ({"code": "# nothing"}, ("code",), "line 1 of the code: there is no statement in it"),
         ({"code": "break"}, ("code",), "line 1 of the code: 'break' outside loop"),
+        (
+            {"code": "return zz", "args": {"a": 1}},
+            ("code",),
+            "line 1 of the code: there is nothing called 'zz'; 'args' gives a",
+        ),
+        ({"code": "return wrds", "args": {"words": 1}}, ("code",), "did you mean 'words'?"),
+        ({"code": "x = 1\nreturn [y for _ in range(x)]"}, ("code",), "line 2 of the code: there is nothing called 'y'"),
+        (
+            {"code": "def f():\n    return json\nreturn f()"},
+            ("code",),
+            "line 2 of the code: there is nothing called 'json'",
+        ),
         ({"code": "\0"}, ("code",), "source code string cannot contain null bytes"),
         ({"code": "return ${inputs.x}"}, ("code",), "code can't hold references: hand their values over in 'args'"),
         ({"call": "${inputs.f}"}, ("call",), "what is called is not up to a reference"),
@@ -133,6 +153,18 @@ def test_what_can_be_told_before_it_runs_is_a_fault(with_: dict[str, object], pa
     [(found, sentence, *_)] = NODE_TYPE.check(with_)
     assert found == path
     assert said in sentence
+
+
+@pytest.mark.parametrize("code", ["x = 'é'\ny = 'é' + zz", "x = '\u2028'\r\ny = zz", "zz"])
+def test_an_unknown_name_is_told_where_it_stands(code: str) -> None:
+    assert NODE_TYPE.check is not None
+    [(_, _, *offset)] = NODE_TYPE.check({"code": code})
+    assert offset == [code.index("zz")]
+
+
+def test_names_are_not_known_where_a_reference_gives_them() -> None:
+    assert NODE_TYPE.check is not None
+    assert NODE_TYPE.check({"code": "return a", "args": "${inputs.given}"}) == []
 
 
 @pytest.mark.parametrize("with_", [{}, {"code": "return 1", "call": "a:b"}])

@@ -6,14 +6,17 @@ import ast
 import inspect
 import keyword
 import linecache
+import re
 import traceback
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
+from pocketflow_otel.runtime.documents.faults import listed, nearest
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.checks import Faults, constant_text
+from pocketflow_otel.runtime.nodes.unknown_names import first_unknown
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 
 if TYPE_CHECKING:
@@ -171,12 +174,13 @@ def _own(body: list[ast.stmt]) -> list[ast.AST]:
 
 
 def check(with_: Mapping[str, Any]) -> Faults:
-    """Whether the code compiles, and names and places of references are right."""
+    """Whether the code compiles and knows its names, and names and places of references are right."""
     args = with_.get("args", {})
-    names = tuple(args) if isinstance(args, dict) else ()
+    # A reference may stand for all of them.
+    names = tuple(args) if isinstance(args, dict) else None
     wrong: Faults = [
         (("args", name), f"{name!r} can't be the name of an argument")
-        for name in names
+        for name in names or ()
         if not name.isidentifier() or keyword.iskeyword(name)
     ]
     _, fault = constant_text(
@@ -186,20 +190,33 @@ def check(with_: Mapping[str, Any]) -> Faults:
     code, fault = constant_text(with_.get("code"), "code can't hold references: hand their values over in 'args'")
     wrong += [(("code",), fault)] if fault else []
     if code is not None and not wrong:
-        wrong += _syntax(code, names)
+        wrong += _faults_of(code, names)
     return wrong
 
 
-def _syntax(code: str, names: tuple[str, ...]) -> Faults:
+def _faults_of(code: str, names: tuple[str, ...] | None) -> Faults:
     try:
-        _compiled(code, names)
+        compiled = _compiled(code, names or ())
     except SyntaxError as error:
         line = f"line {error.lineno} of the code: " if error.lineno else ""
-        begin = sum(map(len, code.splitlines(keepends=True)[: (error.lineno or 1) - 1]))
-        return [(("code",), f"{line}{error.msg}", begin + max(error.offset or 1, 1) - 1)]
+        offset = _begin_of_line(code, error.lineno or 1) + max(error.offset or 1, 1) - 1
+        return [(("code",), f"{line}{error.msg}", offset)]
     except (ValueError, RecursionError, MemoryError) as error:  # NUL characters; code nested too deeply
         return [(("code",), f"it can't be compiled: {error or 'it is nested too deeply'}")]
-    return []
+    if names is None or (unknown := first_unknown(compiled)) is None:
+        return []
+    name, number, in_bytes = unknown
+    near = nearest(name, (*names, "context"))
+    sentence = f"line {number} of the code: there is nothing called {name!r}; 'args' gives {listed(names) or 'nothing'}"
+    begin = _begin_of_line(code, number)
+    offset = begin + len(code[begin:].encode()[:in_bytes].decode())
+    return [(("code",), f"{sentence}; did you mean {near!r}?" if near else sentence, offset)]
+
+
+def _begin_of_line(code: str, number: int) -> int:
+    """Where a line begins, as Python counts lines: other separators than these are part of one."""
+    ends = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", code))]
+    return ends[number - 1] if number <= len(ends) else len(code)
 
 
 NODE_TYPE: Final = FunctionType(
