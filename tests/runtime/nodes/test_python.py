@@ -162,6 +162,14 @@ def test_an_unknown_name_is_told_where_it_stands(code: str) -> None:
     assert offset == [code.index("zz")]
 
 
+def test_long_code_belongs_into_a_module() -> None:
+    assert NODE_TYPE.check is not None
+    code = "return 1" + " " * 50_000
+    assert NODE_TYPE.check({"code": code}) == []
+    with pytest.raises(ValueError, match="at most 50000 characters"):
+        NODE_TYPE.config.model_validate({"code": code})
+
+
 def test_names_are_not_known_where_a_reference_gives_them() -> None:
     assert NODE_TYPE.check is not None
     assert NODE_TYPE.check({"code": "return a", "args": "${inputs.given}"}) == []

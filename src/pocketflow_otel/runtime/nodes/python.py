@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _IDENTIFIER: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _TARGET: Final = rf"^{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}(\.{_IDENTIFIER})*$"
+# Python takes 12 s to compile a million characters.
+_LONGEST: Final = 50_000
 _AWAITING: Final = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -42,7 +44,9 @@ class PythonConfig(Part):
     """
 
     call: Annotated[str, StringConstraints(pattern=_TARGET)] | None = Field(default=None, examples=["my_nodes:rank"])
-    code: str | None = Field(default=None, examples=["return sorted(words, key=len)"])
+    code: Annotated[str, StringConstraints(max_length=_LONGEST)] | None = Field(
+        default=None, examples=["return sorted(words, key=len)"]
+    )
     args: dict[str, Any] = Field(default={})
 
     @model_validator(mode="after")
@@ -189,7 +193,7 @@ def check(with_: Mapping[str, Any]) -> Faults:
     wrong += [(("call",), fault)] if fault else []
     code, fault = constant_text(with_.get("code"), "code can't hold references: hand their values over in 'args'")
     wrong += [(("code",), fault)] if fault else []
-    if code is not None and not wrong:
+    if code is not None and len(code) <= _LONGEST and not wrong:
         wrong += _faults_of(code, names)
     return wrong
 
