@@ -109,3 +109,52 @@ def test_verbose_tells_what_a_visit_took(show):
     assert shown.text.splitlines()[1] == (
         "   20ms ✔ load                        cpu 12ms, memory -2.0 MB, read 132 B, wrote 1.1 kB"
     )
+
+
+def tried(p, number, error=None, **more):
+    node = p.node("load", attributes={s.NODE_TRIES: 3} | ({s.NODE_TRY: number} if number > 1 else {}))
+    if error is None:
+        p.end(node, 20)
+    else:
+        p.fail(node, error, 20, more)
+
+
+def test_a_node_that_is_run_again_as_a_whole_is_one_visit_and_its_failed_tries_are_no_errors(show):
+    shown = show()
+    tried(shown.program, 1, OSError("busy"))
+    tried(shown.program, 2, OSError("busy"))
+    tried(shown.program, 3)
+    shown.console.shutdown()
+    assert (
+        shown.lines
+        == """
+        ▶ load
+   20ms ↻ load                        attempt 1 of 3  OSError: busy
+        ▶ load
+   20ms ↻ load                        attempt 2 of 3  OSError: busy
+        ▶ load
+   20ms ✔ load                        3 attempts
+
+  total ✔ 1 node visit in 60ms  no errors  2 retries
+"""
+    )
+
+
+@pytest.mark.parametrize(("number", "more"), [(3, {}), (2, {s.ATTEMPT_LAST: True})])
+def test_the_try_that_no_other_follows_is_an_error(show, number, more):
+    shown = show()
+    for earlier in range(1, number):
+        tried(shown.program, earlier, OSError("busy"))
+    tried(shown.program, number, OSError("busy"), **more)
+    assert shown.text.splitlines()[-1] == f"   20ms ✘ load                        {number} attempts  OSError: busy"
+    assert "  1 error" in shown.console.summary()
+
+
+def test_an_attempt_that_no_other_follows_is_not_said_to_be_tried_again(show):
+    shown = show()
+    p = shown.program
+    node = p.node("load", attributes={s.MAX_RETRIES: 3})
+    error = KeyError("x")
+    p.fail(p.attempt(node, 1), error, 20, {s.ATTEMPT_LAST: True})
+    p.fail(node, error, raised_here=False)
+    assert shown.text.splitlines()[1:] == ["   20ms ✘ load                        KeyError: 'x'"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel import semconv
+from pocketflow_otel.export.console.measured import counts_of, phases_of, taken_of
 from pocketflow_otel.export.console.places import VISITED, Ending, Failure, Kind, Place
 from pocketflow_otel.export.console.spending import Spending, details_of, directions_of, retries_of
 from pocketflow_otel.export.console.terminal import (
@@ -76,7 +77,11 @@ class Lines:
         """The lines for a flow, node, iteration or item that ends."""
         attributes = ending.attributes
         unrouted = _is_unrouted(attributes)
-        sign = (YELLOW, self._signs.waiting) if ending.waiting else self._sign(ending.failure, unrouted=unrouted)
+        sign = self._sign(ending.failure, unrouted=unrouted)
+        if ending.waiting:
+            sign = (YELLOW, self._signs.waiting)
+        elif ending.is_tried_again_whole:
+            sign = (YELLOW, self._signs.again)
         line = self._head(place.depth, sign, duration(ending.seconds), crumb)
         line += self._name(place, BOLD if place.kind is Kind.FLOW else PLAIN)
         action = attributes.get(semconv.ACTION)
@@ -91,7 +96,7 @@ class Lines:
         """The line for an attempt that ended."""
         most = place.most_attempts(ending.attributes)
         sign = self._sign(ending.failure)
-        if ending.failure is not None and not ending.failure.stopped and place.number != most:
+        if ending.is_tried_again(place.number, most):
             sign = (YELLOW, self._signs.again)
         text = f"attempt {place.number} of {most}" if most else f"attempt {place.number}"
         wait = ending.attributes.get(semconv.ATTEMPT_WAIT_SECONDS)
@@ -137,19 +142,14 @@ class Lines:
         return self._clean(f"{failure.type}: {failure.message}" if failure.message else failure.type).strip()
 
     def _details(self, place: Place, ending: Ending) -> Iterator[Line]:
-        attributes, failure = ending.attributes, ending.failure
-        if failure is not None:
-            yield [(YELLOW if failure.stopped else RED, self._failure_text(failure))]
-        if ending.waiting:
-            # What is around a node that waits, waits for the same.
-            told = place.kind is Kind.NODE
-            yield [(YELLOW, f"waits: {self._clean(ending.waiting)}" if told else "waits")]
+        attributes = ending.attributes
+        yield from self._outcome(place, ending)
         yield from self._tries(place, attributes)
         yield from _batch(place, attributes)
         visits = attributes.get(semconv.FLOW_VISITS)
         if visits and place.kind is Kind.FLOW:
             yield [(DIM, count(visits, "visit"))]
-        yield from _counts(attributes)
+        yield from counts_of(attributes)
         # Before what may be long: a narrow terminal cuts lines off.
         if self._tells_spending(place):
             yield from details_of(ending.spending)
@@ -163,8 +163,22 @@ class Lines:
                 lines = count(attributes.get(stream + semconv.LINES_SUFFIX, 0), "line")
                 yield [(DIM, f"{stream.rpartition('.')[2]} {lines}, {size(amount)}")]
         if self._verbose:
-            yield from _phases(attributes)
-            yield from _taken(attributes)
+            yield from phases_of(attributes)
+            yield from taken_of(attributes)
+
+    def _outcome(self, place: Place, ending: Ending) -> Iterator[Line]:
+        """Which try it was, how it failed, and what it waits for."""
+        failure, again = ending.failure, ending.is_tried_again_whole
+        if again:
+            yield [(DIM, f"attempt {ending.node_try} of {ending.attributes[semconv.NODE_TRIES]}")]
+        elif ending.node_try > 1:
+            yield [(DIM, count(ending.node_try, "attempt"))]
+        if failure is not None:
+            yield [(YELLOW if failure.stopped or again else RED, self._failure_text(failure))]
+        if ending.waiting:
+            # What is around a node that waits, waits for the same.
+            told = place.kind is Kind.NODE
+            yield [(YELLOW, f"waits: {self._clean(ending.waiting)}" if told else "waits")]
 
     def _tells_spending(self, place: Place) -> bool:
         if self._verbosity is Verbosity.MINIMAL:
@@ -282,46 +296,6 @@ def _batch(place: Place, attributes: Mapping[str, Any]) -> Iterator[Line]:
         if place.fallbacks:
             line += [(DIM, ", "), (YELLOW, f"{place.fallbacks:,} fell back")]
         yield line
-
-
-def _counts(attributes: Mapping[str, Any]) -> Iterator[Line]:
-    """What a node says to have done: ``5 rows read, 132 B read``. Tokens are told with what they cost."""
-    told = {
-        key.removeprefix(semconv.NODE_COUNT_PREFIX): number
-        for key, number in attributes.items()
-        if key.startswith(semconv.NODE_COUNT_PREFIX) and isinstance(number, int) and not key.endswith("_tokens")
-    }
-    if told:
-        # Bytes say least.
-        names = sorted(told, key=lambda name: name.startswith("bytes_"))
-        yield [(DIM, ", ".join(_counted(name, told[name]) for name in names))]
-
-
-def _counted(name: str, number: int) -> str:
-    what, _, done = name.partition("_")
-    amount = size(number) if what == "bytes" else count(number, what.removesuffix("s"), what)
-    return f"{amount} {done.replace('_', ' ')}".rstrip()
-
-
-def _taken(attributes: Mapping[str, Any]) -> Iterator[Line]:
-    """What a visit took, where that was measured."""
-    taken = []
-    if seconds := attributes.get(semconv.NODE_CPU_SECONDS):
-        taken.append(f"cpu {duration(seconds)}")
-    if grown := attributes.get(semconv.NODE_MEMORY_BYTES):
-        taken.append(f"memory {'+' if grown > 0 else '-'}{size(abs(grown))}")
-    for name, key in (("read", semconv.NODE_READ_BYTES), ("wrote", semconv.NODE_WRITTEN_BYTES)):
-        if amount := attributes.get(key):
-            taken.append(f"{name} {size(amount)}")
-    if taken:
-        yield [(DIM, ", ".join(taken))]
-
-
-def _phases(attributes: Mapping[str, Any]) -> Iterator[Line]:
-    phases = (("prep", semconv.PREP_SECONDS), ("exec", semconv.EXEC_SECONDS), ("post", semconv.POST_SECONDS))
-    taken = [f"{name} {duration(attributes[key])}" for name, key in phases if key in attributes]
-    if taken:
-        yield [(DIM, ", ".join(taken))]
 
 
 def _changes(attributes: Mapping[str, Any]) -> list[tuple[str, str, str]]:

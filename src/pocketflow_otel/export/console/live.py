@@ -152,7 +152,7 @@ class LiveConsole(SpanProcessor):
     def _end_work(self, place: Place, ending: Ending) -> None:
         failure = ending.failure
         news = _is_news(place, ending)
-        failed = failure is not None and news and not failure.stopped
+        failed = failure is not None and news and not failure.stopped and not ending.is_tried_again_whole
         self._count(place, ending, failed=failed)
         if place.kind is Kind.ITEM and place.parent is not None and ending.attributes.get(semconv.FALLBACK):
             place.parent.fallbacks += 1
@@ -171,8 +171,7 @@ class LiveConsole(SpanProcessor):
             self._pass_on(place, news=_is_news(place, ending))
             place.parent.last_failure = failure
         # The last attempt's failure is told by its node, as the node's own or as the reason for the fallback.
-        failed = failure is not None and not failure.stopped
-        retried = failed and place.number != place.most_attempts(ending.attributes)
+        retried = ending.is_tried_again(place.number, place.most_attempts(ending.attributes))
         worth_telling = ending.failure is not None or place.number > 1
         if (self._verbose and worth_telling) or (retried and not self._minimal):
             self._terminal.write([self._lines.attempt(place, ending, self._crumb(place.parent))])
@@ -276,10 +275,13 @@ class LiveConsole(SpanProcessor):
         totals = self._totals
         totals.errors += failed
         totals.waiting += place.kind is Kind.NODE and bool(ending.waiting)
-        totals.visits += place.is_visit
+        is_first = ending.node_try == 1
+        totals.visits += place.is_visit and is_first
+        totals.retries += place.is_visit and not is_first
         totals.open_flows -= place.is_outermost_flow
         if place.kind is Kind.NODE:
-            totals.visited(place.name, ending.end - ending.start, ending.spending - place.delegated)
+            spending = ending.spending - place.delegated
+            totals.visited(place.name, ending.end - ending.start, spending, is_new=is_first)
         runner = place.runner
         if runner is not None:
             runner.delegated += ending.spending

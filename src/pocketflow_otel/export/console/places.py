@@ -200,6 +200,29 @@ class Ending:
         """How long it took."""
         return max(0, self.end - self.start) / 1e9
 
+    @property
+    def node_try(self) -> int:
+        """Which try of a whole node it is, from 1."""
+        number = self.attributes.get(semconv.NODE_TRY, 1)
+        return number if isinstance(number, int) else 1
+
+    def is_tried_again(self, number: int, most: int) -> bool:
+        """Whether it failed, and another try follows.
+
+        Args:
+            number: Which try it is.
+            most: How many there may be; 0 where nobody knows.
+        """
+        if self.failure is None or self.failure.stopped or semconv.ATTEMPT_LAST in self.attributes:
+            return False
+        return number != most
+
+    @property
+    def is_tried_again_whole(self) -> bool:
+        """Whether it is a node that failed, and is run again as a whole."""
+        tries = self.attributes.get(semconv.NODE_TRIES)
+        return isinstance(tries, int) and self.is_tried_again(self.node_try, tries)
+
 
 def ending_of(span: ReadableSpan) -> Ending:
     """Reads an ended span."""

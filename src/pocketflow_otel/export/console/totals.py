@@ -78,12 +78,19 @@ class Totals:
         self._runs[flow] = number = self._runs.get(flow, 0) + 1
         return number
 
-    def visited(self, node: str, nanoseconds: int, spending: Spending) -> None:
-        """Adds the time of one visit of a node that is not a flow, and the spending that is not of nodes inside it."""
+    def visited(self, node: str, nanoseconds: int, spending: Spending, *, is_new: bool = True) -> None:
+        """Adds a visit of a node that is not a flow.
+
+        Args:
+            node: Its name.
+            nanoseconds: How long it took.
+            spending: What it spent that is not of nodes inside it.
+            is_new: Whether it is a visit of its own; else another try of one.
+        """
         if node not in self._nodes and len(self._nodes) >= MAX_NAMES:
             return
         totals = self._nodes.setdefault(node, NodeTotals(node))
-        totals.visits += 1
+        totals.visits += is_new
         totals.nanoseconds += nanoseconds
         totals.spending += spending
 
