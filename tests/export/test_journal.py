@@ -56,6 +56,7 @@ def test_what_is_known_of_a_span_at_its_start():
         "spanId": f"{context.span_id:016x}",
         "parentSpanId": f"{root.get_span_context().span_id:016x}",
         "name": "node",
+        "scope": "test",
         "startTimeUnixNano": "1700000000000000001",
         "attributes": {
             "text": "ä�\n",

@@ -462,11 +462,11 @@ def test_a_span_that_stands_twice_counts_once():
 
 def test_a_running_trace(path, journal):
     path.write_bytes(lines(request(span(CHILD, parentSpanId=ROOT, startTimeUnixNano="2"))))
-    journal.write_bytes(lines(entry(ROOT, attributes={"a": [1, "b"]}), entry(CHILD, parentSpanId=ROOT)))
+    journal.write_bytes(lines(entry(ROOT, attributes={"a": [1, "b"]}, scope="test"), entry(CHILD, parentSpanId=ROOT)))
     found = read_trace(path)
     assert found.state is TraceState.RUNNING
     root, child = found.spans
-    assert root == Span(TRACE, ROOT, None, "flow", 1, None, attributes={"a": [1, "b"]})
+    assert root == Span(TRACE, ROOT, None, "flow", 1, None, attributes={"a": [1, "b"]}, scope="test")
     assert (root.finished, child.finished) == (False, True)
     assert found.roots() == [root]
     assert found.children(root) == [child]

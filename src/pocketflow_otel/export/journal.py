@@ -46,6 +46,7 @@ def journal_line(span: ReadableSpan, context: SpanContext) -> bytes:
         "spanId": format_span_id(context.span_id),
         "parentSpanId": format_span_id(span.parent.span_id) if span.parent else "",
         "name": span.name,
+        "scope": scope.name if (scope := span.instrumentation_scope) else "",
         "startTimeUnixNano": str(span.start_time),
         "attributes": dict(corrected(span.attributes)),
         "pid": os.getpid(),

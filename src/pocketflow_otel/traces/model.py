@@ -87,8 +87,9 @@ class Span:
     resource: dict[str, Any] = field(default_factory=dict)
     """The attributes of what made the span, shared between spans. Empty for an unfinished span."""
     scope: str = ""
-    """The name of the instrumentation that made the span. Empty for an unfinished span."""
+    """The name of the instrumentation that made the span."""
     scope_version: str = ""
+    """Its version. Empty for an unfinished span."""
     trace_state: str = ""
     """What vendors passed along with the trace, as in the header ``tracestate``."""
 

@@ -171,4 +171,5 @@ def _open_spans(lines: list[bytes]) -> Iterator[Span]:
             start_ns=int(entry["startTimeUnixNano"]),
             end_ns=None,
             attributes=entry["attributes"],
+            scope=entry.get("scope") or "",
         )
