@@ -203,3 +203,38 @@ def test_a_node_may_name_itself_in_its_action():
     nodes = {"a": python("return {'next': 'go'}", action="${a.next ?? 'no'}"), "b": python("return 1")}
     result = ran(nodes, edges=[{"from": "a", "action": "go", "to": "b"}, {"from": "b", "to": "end"}])
     assert (result.status, list(statuses(result))) == ("succeeded", ["a", "b"])
+
+
+def test_store_inside_a_body_is_what_its_nodes_wrote_and_what_is_around_it():
+    put = {"type": "set", "with": {"values": {"key": 1}}}
+    get = {"type": "template", "needs": ["put"], "with": {"text": "${store.key ?? 'nothing'} ${store.far}"}}
+    nodes = {
+        "out": {"type": "set", "with": {"values": {"far": 2}}},
+        "body": {"type": "workflow", "needs": ["out"], "with": {"do": {"put": put, "get": get}, "output": "${get}"}},
+    }
+    assert ran(nodes).outputs["body"] == "1 2"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"c": python("context.wait(60); raise ValueError('cancelled')")},
+        {"b": {"type": "workflow", "with": {"do": {"c": call("sleep_long")}}}},
+    ],
+)
+def test_what_ends_because_of_a_timeout_is_not_what_failed(inside):
+    result = ran({"a": {"type": "parallel", "timeout": 0.1, "with": {"do": inside}}})
+    assert (result.error.node, result.error.type) == ("a", "NodeTimeout")
+
+
+def test_a_map_beside_a_node_that_failed_is_cancelled_and_says_why():
+    nodes = {
+        "bad": call("fail_when_reached"),
+        "other": {"type": "map", "with": {"over": [1, 2], "do": {"slow": call("sleep_long")}}},
+    }
+    result = ran(nodes)
+    assert (result.error.node, result.status) == ("bad", "failed")
+    others = [record for record in result.nodes if record.node.startswith("other")]
+    assert {(record.status, record.reason, record.error) for record in others} == {
+        ("cancelled", "stopped: another node failed", None)
+    }

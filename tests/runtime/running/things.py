@@ -179,3 +179,8 @@ def wait_until_reached() -> bool:
 
 def reach() -> None:
     Gate.reached.set()
+
+
+def fail_when_reached() -> None:
+    Gate.reached.wait(20)
+    raise OSError("disk")

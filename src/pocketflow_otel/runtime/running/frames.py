@@ -101,12 +101,12 @@ class Frame:
             return envelope.body
         if head in self.variables:
             return self.variables[head]
+        if head == "store":
+            return _StoreNames(self)
         if self.outer is not None and self.parent is not None:
             return self.parent.lookup(head)
         if head in self.home.known:
             return self.home.known[head]
-        if head == "store":
-            return _StoreNames(self)
         raise MissingValue(f"{head} has no value here")
 
     def _why_not(self, name: str) -> str:
@@ -220,7 +220,7 @@ class Frame:
     def fail(self, step: Step, *, everywhere: bool = False) -> None:
         """Ends early, because of a step that failed for good; everywhere: the whole run."""
         error = step.error or Interrupted("the run has ended")
-        if self.failure is None:
+        if self.failure is None and self.stopped is None:
             self.failure = step.inner_failure or step.told_error
         if everywhere:
             self.run.stop(error, self.failure)
