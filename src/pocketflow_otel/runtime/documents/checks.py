@@ -8,9 +8,10 @@ from pocketflow_otel.runtime.documents.checking.bodies import check_bodies
 from pocketflow_otel.runtime.documents.checking.by_action import check_by_action
 from pocketflow_otel.runtime.documents.checking.by_data import check_by_data
 from pocketflow_otel.runtime.documents.checking.configs import check_configs
-from pocketflow_otel.runtime.documents.checking.connections import check_connections
+from pocketflow_otel.runtime.documents.checking.connections import check_connections, meant_connections
 from pocketflow_otel.runtime.documents.checking.inputs import check_inputs
 from pocketflow_otel.runtime.documents.checking.mappings import check_mappings
+from pocketflow_otel.runtime.documents.checking.named import check_named_nodes
 from pocketflow_otel.runtime.documents.checking.naming import check_names
 from pocketflow_otel.runtime.documents.checking.references import Sight, check_outputs, check_references
 from pocketflow_otel.runtime.documents.checking.subject import Subject
@@ -107,7 +108,10 @@ def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) ->
         findings.within(path, error.offset, error.message, error.near)
 
     uses = Uses(lambda name: registry.expressions(name, loaded.base), told)
-    subject = Subject(loaded, registry, uses, findings, allow_shell)
+    doubtful = {path[:length] for path in loaded.unsound for length in range(1, len(path) + 1)}
+    subject = Subject(
+        loaded, registry, uses, findings, allow_shell, meant_connections(loaded.document.connections), doubtful
+    )
     check_inputs(subject)
     check_connections(subject)
     _check_scope(subject, loaded.scope, frozenset())
@@ -119,11 +123,15 @@ def _check_scope(subject: Subject, scope: Scope, around: frozenset[str]) -> None
     check_names(subject, scope, around)
     check_configs(subject, scope)
     check_mappings(subject, scope)
-    check_takeovers(subject, scope)
+    meant = subject.meant[scope.path] = check_named_nodes(subject, scope)
+    check_takeovers(subject, meant or scope)
     check_bodies(subject, scope)
-    if not subject.loaded.unsound:
+    if meant is not None and not subject.loaded.unsound:
         # What is missing would seem to lead nowhere, or to come from nowhere.
-        (check_by_action if scope.by_action else check_by_data)(subject, scope)
+        if scope.by_action:
+            check_by_action(subject, meant, scope)
+        else:
+            check_by_data(subject, meant)
     names = around | scope.nodes.keys()
     for body in scope.bodies.values():
         if body.scope is not None:

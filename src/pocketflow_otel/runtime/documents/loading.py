@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 from pocketflow_otel.runtime.documents.faults import Fault, InvalidDocument
 from pocketflow_otel.runtime.documents.files import UnreadableFile, read_text
 from pocketflow_otel.runtime.documents.findings import Findings
+from pocketflow_otel.runtime.documents.guessing import body_model
 from pocketflow_otel.runtime.documents.loaded import Body, Loaded, Scope
 from pocketflow_otel.runtime.documents.mending import mended, unsound
-from pocketflow_otel.runtime.documents.model import BODIES, Document, ParallelConfig, WorkflowConfig
+from pocketflow_otel.runtime.documents.model import Document, ParallelConfig, WorkflowConfig
 from pocketflow_otel.runtime.documents.places import Path, Places
 from pocketflow_otel.runtime.documents.plain import plain
 from pocketflow_otel.runtime.documents.sentences import complaints, shown
@@ -118,6 +119,8 @@ class _Loader:
         findings = Findings(file, done.places)
         for problem in done.problems:
             findings.add(problem.mark, problem.path, problem.message)
+            if problem.is_unknown:
+                findings.unsound.add(problem.path)
         # What comes after the place where reading ended would be missed, and is not missing.
         loaded = self._document(done.value, findings, base, done.places) if done.whole else None
         return self._keep(findings, loaded)
@@ -142,9 +145,8 @@ class _Loader:
         """The bodies of the nodes that hold nodes. They are looked for in what has faults of its own too."""
         bodies: dict[str, Body] = {}
         for name, node in nodes.items() if isinstance(nodes, dict) else ():
-            model = BODIES.get(str(node.get("type"))) if isinstance(node, dict) else None
-            given = node.get("with", {}) if model is not None else None
-            if model is None or not isinstance(given, dict):
+            given = node.get("with", {}) if isinstance(node, dict) else None
+            if not isinstance(given, dict) or (model := body_model(node.get("type"), given)) is None:
                 continue
             body = self._body(model, given, (*path, name, "with"), findings, base)
             if body is not None:

@@ -17,7 +17,9 @@ _NOTHING: Final = object()
 
 
 def mended(part: dict[str, Any], complaints: Iterable[Complaint]) -> dict[str, Any]:
-    """A copy of a part without what is wrong. It may be wrong still: where nothing can stand for what is missing.
+    """A copy of a part without what is wrong, misspelt fields under the name that was probably meant.
+
+    It may be wrong still: where nothing can stand for what is missing.
 
     Args:
         part: The part.
@@ -27,6 +29,8 @@ def mended(part: dict[str, Any], complaints: Iterable[Complaint]) -> dict[str, A
     for one in complaints:
         if one.missing is not None:
             _put(made, one.path, one.missing)
+        elif one.is_unknown and one.near is not None:
+            _rename(made, one.path, one.near)
         elif one.path:
             _take_out(made, one.path)
     if isinstance(made.get("edges"), list):
@@ -49,6 +53,13 @@ def _put(made: Any, path: Path, field: str) -> None:
     holder = _at(made, path)
     if isinstance(holder, dict) and field in _STAND_INS:
         holder[field] = copy.copy(_STAND_INS[field])
+
+
+def _rename(made: Any, path: Path, name: str) -> None:
+    holder, last = _at(made, path[:-1]), path[-1]
+    if isinstance(holder, dict) and last in holder:
+        value = holder.pop(last)
+        holder.setdefault(name, value)
 
 
 def _take_out(made: Any, path: Path) -> None:

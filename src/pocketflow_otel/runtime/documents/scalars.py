@@ -21,6 +21,17 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
+_TAGS: Final = "tag:yaml.org,2002:"
+OF_CONTAINERS: Final[dict[type, str]] = {dict: f"{_TAGS}map", list: f"{_TAGS}seq"}
+"""The tags that mappings and lists have anyway."""
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    f"{_TAGS}int": (int,),
+    f"{_TAGS}float": (float, int),
+    f"{_TAGS}bool": (bool,),
+    f"{_TAGS}null": (type(None),),
+}
+
+
 class ScalarError(ValueError):
     """A scalar that stands for no value which a document may hold."""
 
@@ -42,6 +53,21 @@ def resolve(text: str) -> str | float | bool | None:
     if _NOT_FINITE.fullmatch(text):
         raise ScalarError(f"{text} is no number that JSON knows; put it in quotes if it is a text")
     return _finite(text) if _FLOAT.fullmatch(text) else text
+
+
+def tagged(tag: str, text: str) -> str | float | bool | None:
+    """The value of a scalar with a tag: one of the core schema's, which may stand there as well as not.
+
+    Raises:
+        ScalarError: As of `resolve`; or it is none of that kind, or there is no such tag.
+    """
+    if tag in {"!", f"{_TAGS}str"}:
+        return text
+    kinds = _KINDS.get(tag)
+    value = resolve(text) if kinds else None
+    if kinds is None or type(value) not in kinds:
+        raise ScalarError(f"the tag {tag} has no meaning here: write the value without it")
+    return float(value) if tag.endswith("float") and value is not None else value
 
 
 def _short(digits: str) -> str:

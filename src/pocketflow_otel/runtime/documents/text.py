@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pocketflow_otel.runtime.documents.events import Shifts, SyntaxProblem, events, without_surrogates
 from pocketflow_otel.runtime.documents.places import Mark, Place, Places, mark_of
-from pocketflow_otel.runtime.documents.scalars import ScalarError, resolve
+from pocketflow_otel.runtime.documents.scalars import OF_CONTAINERS, ScalarError, resolve, tagged
 
 MAX_LENGTH: Final = 4 * 1024 * 1024
 """Characters of a document."""
@@ -38,11 +38,13 @@ class Problem:
         mark: Where.
         path: The value it is about, as far as it is known.
         message: What.
+        is_unknown: Whether it can't be told what that value was meant to be.
     """
 
     mark: Mark
     path: tuple[str | int, ...]
     message: str
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,9 @@ class _Reader:
         self.problems.append(Problem(mark_of(self.text, index), self._path(), message))
         return False
 
-    def _note(self, index: int, message: str) -> None:
-        self.stop(index, message)
+    def _note(self, index: int, message: str, key: str | None = None, *, is_unknown: bool = False) -> None:
+        path = self._path() if key is None else (*self._path(), key)
+        self.problems.append(Problem(mark_of(self.text, index), path, message, is_unknown))
         if len(self.problems) >= MAX_PROBLEMS:
             raise _Stop
 
@@ -177,14 +180,14 @@ class _Reader:
                 raise _Stop
 
     def _scalar(self, event: Any, at: int) -> None:
-        if event.tag is not None:
-            self._note(at, f"the tag {event.tag} has no meaning here: write the value without it")
         value: Any = event.value
-        if event.implicit[0]:
-            try:
+        try:
+            if event.tag is not None:
+                value = tagged(event.tag, value)
+            elif event.implicit[0]:
                 value = resolve(value)
-            except ScalarError as error:
-                self._note(at, str(error))
+        except ScalarError as error:
+            self._note(at, str(error), is_unknown=True)
         around = self._open[-1] if self._open else None
         if around is not None and isinstance(around.value, dict) and around.key is None:
             self._take_key(around, value, at, merges=event.implicit[0] and event.value == _MERGE)
@@ -201,7 +204,7 @@ class _Reader:
         elif key in around.value:
             place = (around.place.inside or {}).get(key)
             first = mark_of(self.text, place.key)[0] if place else 0
-            self._note(at, f"the key {key[:60]!r} stands here twice, first in line {first}")
+            self._note(at, f"the key {key[:60]!r} stands here twice, first in line {first}", key)
         around.key, around.key_at = key, at
 
     def _begin(self, event: Any, at: int, value: dict[str, Any] | list[Any]) -> None:
@@ -212,8 +215,8 @@ class _Reader:
         if len(self._open) >= MAX_DEPTH:
             self.stop(at, f"it is nested too deeply; {MAX_DEPTH} levels are read")
             raise _Stop
-        if event.tag is not None:
-            self._note(at, f"the tag {event.tag} has no meaning here: write the value without it")
+        if event.tag is not None and event.tag != OF_CONTAINERS[type(value)]:
+            self._note(at, f"the tag {event.tag} has no meaning here: write the value without it", is_unknown=True)
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
         self._open.append(_Open(value, Place(at, at, inside={}), event.anchor))
@@ -232,7 +235,7 @@ class _Reader:
         if made is None:
             inside = any(around.anchor == anchor for around in self._open)
             why = "stands inside what it names" if inside else "names nothing that was written before it"
-            self._note(at, f"the alias *{anchor} {why}")
+            self._note(at, f"the alias *{anchor} {why}", is_unknown=True)
             made = _Made(None, Place(at, at), 1, 0)
         self._add(_Made(made.value, Place(at, at, at, made.place.inside), made.values, made.length), None)
 

@@ -9,25 +9,33 @@ from pocketflow_otel.runtime.documents.graph import helpers
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from pocketflow_otel.runtime.documents.checking.subject import Subject
     from pocketflow_otel.runtime.documents.loaded import Scope
     from pocketflow_otel.runtime.documents.model import Edge
     from pocketflow_otel.runtime.documents.places import Path
 
-END: Final = "end"
 DEFAULT: Final = "default"
 
 
-def check_by_action(subject: Subject, scope: Scope) -> None:
-    """Checks a scope that has edges."""
+def check_by_action(subject: Subject, scope: Scope, written: Scope) -> None:
+    """Checks a scope that has edges.
+
+    Args:
+        subject: The document.
+        scope: The scope as it was probably meant.
+        written: The scope as it is written.
+    """
     for name, node in scope.nodes.items():
         for field in ("needs", "join", "priority"):
             if field in node.model_fields_set:
                 message = f"{field!r} has no meaning here: edges order these nodes"
                 subject.findings.at_key((*scope.path_of(name), field), message)
+    undoing = {node.undo for node in scope.nodes.values()}
     for number, edge in enumerate(scope.edges):
-        _check_edge(subject, scope, edge, (*scope.path, "edges", number))
-    _check_twice(subject, scope)
+        _check_edge(subject, scope, edge, (*scope.path, "edges", number), undoing)
+    _check_twice(subject, written)
     start = _start(subject, scope)
     after = followers(scope)
     _check_reached(subject, scope, after, start)
@@ -47,17 +55,12 @@ def followers(scope: Scope) -> dict[str, list[str]]:
     return after
 
 
-def _check_edge(subject: Subject, scope: Scope, edge: Edge, path: Path) -> None:
-    findings = subject.findings
-    undoing = {node.undo for node in scope.nodes.values()}
-    for field, name, names in (("from", edge.from_, [*scope.nodes]), ("to", edge.to, [*scope.nodes, END])):
-        if name not in names:
-            message = f"there is no node {name!r} here" + (f": expected a node, or {END}" if field == "to" else "")
-            findings.at_value((*path, field), message, findings.near(name, names))
-        elif name in undoing:
-            findings.at_value((*path, field), f"{name!r} is named as undo: it runs only when the run is rolled back")
-    if edge.from_ in scope.nodes:
-        _check_action(subject, scope, edge, path)
+def _check_edge(subject: Subject, scope: Scope, edge: Edge, path: Path, undoing: AbstractSet[str | None]) -> None:
+    for field, name in (("from", edge.from_), ("to", edge.to)):
+        if name in undoing:
+            message = f"{name!r} is named as undo: it runs only when the run is rolled back"
+            subject.findings.at_value((*path, field), message)
+    _check_action(subject, scope, edge, path)
 
 
 def _check_action(subject: Subject, scope: Scope, edge: Edge, path: Path) -> None:
@@ -86,12 +89,8 @@ def _start(subject: Subject, scope: Scope) -> str | None:
     names = [name for name in scope.nodes if name not in served]
     if scope.start is None:
         return next(iter(names), None)
-    path = (*scope.path, "start")
-    if scope.start not in scope.nodes:
-        message = f"there is no node {scope.start!r} here"
-        subject.findings.at_value(path, message, subject.findings.near(scope.start, names))
-        return None
     if scope.start in {node.undo for node in scope.nodes.values()}:
+        path = (*scope.path, "start")
         subject.findings.at_value(path, f"{scope.start!r} is named as undo: it runs only when the run is rolled back")
     return scope.start
 

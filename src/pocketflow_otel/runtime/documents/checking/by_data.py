@@ -47,10 +47,7 @@ def _check_needs(subject: Subject, scope: Scope, name: str, served: dict[str, li
     needs = scope.nodes[name].needs
     for number, need in enumerate(needs):
         path: Path = (*scope.path_of(name), "needs", number)
-        if need not in scope.nodes:
-            names = [one for one in scope.nodes if one not in served and one != name]
-            findings.at_value(path, f"there is no node {need!r} beside this one", findings.near(need, names))
-        elif need in served:
+        if need in served:
             findings.at_value(path, f"{need!r} takes over from {served[need][0]!r}: need that one")
         elif need in needs[:number]:
             findings.at_value(path, f"{need!r} stands here twice")

@@ -28,6 +28,7 @@ def check_configs(subject: Subject, scope: Scope) -> None:
             kind = subject.registry.get(node.type, subject.loaded.base)
         except NodeTypeError as error:
             subject.findings.at_value((*path, "type"), error.message, error.near)
+            subject.doubtful.add(path)
             continue
         _check_allowed(subject, node, kind, path)
         check_named(subject, node.with_, (*path, "with"))
@@ -51,12 +52,13 @@ def _check_config(subject: Subject, node: Node, kind: NodeType, path: Path) -> N
         for complaint in complaints(details, given, kind.config, subject.findings.near):
             if not complaint.of_key and _is_open(given, complaint.path, unreadable):
                 continue
+            subject.doubtful.add(path[:-1])
             add = subject.findings.at_key if complaint.of_key else subject.findings.at_value
             add((*path, *complaint.path), complaint.message, complaint.near)
     except Exception as error:  # noqa: BLE001 - a validator that expects values meets references
         if not may_refer(given):
             subject.findings.at_value(path, f"{node.type} can't take this: {type(error).__name__}: {error}")
-    if isinstance(kind, FunctionType) and kind.check is not None:
+    if isinstance(kind, FunctionType) and kind.check is not None and path[:-1] not in subject.doubtful:
         _check_by_type(subject, node, kind, path)
 
 

@@ -74,6 +74,9 @@ def check_references(subject: Subject, scope: Scope, around: Sight) -> Sight:
     Returns:
         What its nodes see, one another included.
     """
+    if (meant := subject.meant[scope.path]) is None:
+        around = around.and_of("error", "output")  # nobody can tell which nodes know of them
+    scope = meant or scope
     sight = around.in_scope(subject, scope)
     shapes = sight.names.maps[0]
     handlers = {node.on_error for node in scope.nodes.values()}

@@ -30,7 +30,10 @@ _OF_INPUTS: Final = {
 
 def shapes_of_nodes(subject: Subject, scope: Scope) -> dict[str, Shape | None]:
     """What each node of a scope gives, whatever stands for it where it failed."""
-    own = {name: _own_shape(subject, node, scope.bodies.get(name)) for name, node in scope.nodes.items()}
+    own = {
+        name: None if scope.path_of(name) in subject.doubtful else _own_shape(subject, node, scope.bodies.get(name))
+        for name, node in scope.nodes.items()
+    }
     return {name: _with_stand_in(scope, node, own[name], own) for name, node in scope.nodes.items()}
 
 
@@ -99,7 +102,7 @@ def _keys_of_store(subject: Subject, scope: Scope) -> Mapping[str, None] | None:
         keys = dict.fromkeys((*subject.loaded.document.inputs, STORE_KEY))
     for name, node in scope.nodes.items():
         kind = subject.type_of(node)
-        if kind is None or isinstance(kind, ClassType):
+        if kind is None or isinstance(kind, ClassType) or scope.path_of(name) in subject.doubtful:
             return None
         keys[name] = None
         keys.update((key, None) for key, _ in written_keys(subject, node, ()))

@@ -34,7 +34,9 @@ def check_takeovers(subject: Subject, scope: Scope) -> None:
         if role == "on_error" and scope.by_action:
             continue  # a node like others, but for the way to it
         for field in _MEANINGLESS[role]:
-            if field in scope.nodes[name].model_fields_set:
+            # Of nodes that edges order, these are told anyway.
+            is_told = scope.by_action and field in {"needs", "join", "priority"}
+            if field in scope.nodes[name].model_fields_set and not is_told:
                 message = f"{field!r} has no meaning in a node that others name as {role}"
                 subject.findings.at_key((*path, field), message)
 
@@ -42,14 +44,9 @@ def check_takeovers(subject: Subject, scope: Scope) -> None:
 def _check_target(subject: Subject, scope: Scope, name: str, field: str, target: str | None) -> None:
     if target is None or (field == "on_error" and target == "continue"):
         return
-    path = (*scope.path_of(name), field)
     if target == name:
+        path = (*scope.path_of(name), field)
         subject.findings.at_value(path, f"a node can't be its own {field}")
-    elif target not in scope.nodes:
-        names = [*scope.nodes, *(["continue"] if field == "on_error" else [])]
-        expected = "expected 'continue' or a node" if field == "on_error" else "expected a node"
-        message = f"there is no node {target!r} beside this one: {expected}"
-        subject.findings.at_value(path, message, subject.findings.near(target, (one for one in names if one != name)))
 
 
 def _check_fallback(subject: Subject, scope: Scope, name: str, node: Node) -> None:
