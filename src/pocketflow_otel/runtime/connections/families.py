@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS: Final = "pocketflow_otel.connections"
 
-_BUILT_IN: Final = {
+BUILT_IN: Final = {
     name: f"pocketflow_otel.runtime.connections.{name}"
     for name in ("duckdb", "http", "mysql", "openai", "postgres", "sqlite")
 }
@@ -61,7 +61,7 @@ class Families:
 
     def names(self) -> list[str]:
         """Their names, in order."""
-        return sorted({*_BUILT_IN, *_installed()})
+        return sorted({*BUILT_IN, *_installed()})
 
     def get(self, name: str) -> Family:
         """A family.
@@ -69,8 +69,8 @@ class Families:
         Raises:
             UnknownConnection: There is none of that name, or it can't be imported.
         """
-        if name in _BUILT_IN:
-            family: Family = importlib.import_module(_BUILT_IN[name]).FAMILY
+        if name in BUILT_IN:
+            family: Family = importlib.import_module(BUILT_IN[name]).FAMILY
             return family
         entry = _installed().get(name)
         if entry is None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pocketflow_otel.runtime.documents.model import Part, Seconds
+from pocketflow_otel.runtime.nodes.checks import Faults, check_connection, constant_text
 from pocketflow_otel.runtime.nodes.http.bodies import Reading, beginning_of, content_of, read_as
 from pocketflow_otel.runtime.nodes.http.errors import HttpError, HttpStatusError
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 from pocketflow_otel.runtime.registry.shapes import SINGLE, object_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     import httpx
 
@@ -178,11 +179,20 @@ def _made(client: httpx.AsyncClient, config: HttpRequestConfig) -> httpx.Request
     return made
 
 
+def check(with_: Mapping[str, Any]) -> Faults:
+    """Whether the connection is one for requests, and whether it is known where the request goes."""
+    url, _ = constant_text(with_.get("url"), "")
+    if url is not None and with_.get("connection") is None and not url.lower().startswith(("http://", "https://")):
+        return [(("url",), "expected http://HOST or https://HOST, or a connection with a base_url")]
+    return check_connection(with_, ("http",))
+
+
 NODE_TYPE: Final = FunctionType(
     name="http.request",
     summary="Makes a request over HTTP.",
     config=HttpRequestConfig,
     call=request,
+    check=check,
     output="status, headers (names in lower case), body, url (after redirections), seconds",
     gives=object_of("headers", "body", status=SINGLE, url=SINGLE, seconds=SINGLE),
 )

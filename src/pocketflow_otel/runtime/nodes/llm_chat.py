@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.chat.errors import LlmAnswerError, LlmCutError, LlmRefusalError
-from pocketflow_otel.runtime.nodes.checks import Faults, holds_references
+from pocketflow_otel.runtime.nodes.checks import Faults, check_connection, holds_references
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 from pocketflow_otel.runtime.registry.shapes import SINGLE, Shape, object_of, of_json_schema
 
@@ -142,14 +142,15 @@ def _usage(told: Any) -> dict[str, Any] | None:
 
 
 def check(with_: Mapping[str, Any]) -> Faults:
-    """Whether the schema is one."""
+    """Whether the schema is one, and the connection one to a model."""
+    wrong = check_connection(with_, ("openai",))
     schema = with_.get("schema")
     if not isinstance(schema, dict) or holds_references(schema):
-        return []
+        return wrong
     from pocketflow_otel.runtime.nodes.chat.data import schema_fault
 
     fault = schema_fault(schema)
-    return [(("schema",), fault)] if fault is not None else []
+    return [*wrong, (("schema",), fault)] if fault is not None else wrong
 
 
 def gives(with_: Mapping[str, Any]) -> Shape:

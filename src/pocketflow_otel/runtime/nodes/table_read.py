@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.files.places import located, opened
+from pocketflow_otel.runtime.nodes.tables.checking import check_database
 from pocketflow_otel.runtime.nodes.tables.formats import Format, format_of
 from pocketflow_otel.runtime.nodes.tables.outputs import OUTPUT, Fetch, gives, told
 from pocketflow_otel.runtime.nodes.tables.watching import cancelling, passing
@@ -134,6 +135,7 @@ NODE_TYPE: Final = FunctionType(
     summary="Reads a table: CSV, JSON lines, Parquet, Arrow, or one of a database.",
     config=TableReadConfig,
     call=read,
+    check=check_database,
     output=OUTPUT,
     gives=gives,
 )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pocketflow_otel.runtime.documents.model import Part
 from pocketflow_otel.runtime.nodes.files.places import located
+from pocketflow_otel.runtime.nodes.tables.checking import check_database
 from pocketflow_otel.runtime.nodes.tables.formats import Format, format_of
 from pocketflow_otel.runtime.nodes.tables.watching import cancelling, passing
 from pocketflow_otel.runtime.registry.node_types import FunctionType
@@ -124,6 +125,7 @@ NODE_TYPE: Final = FunctionType(
     summary="Writes a table into a file, whole or not at all, or into a database, in one transaction.",
     config=TableWriteConfig,
     call=write,
+    check=check_database,
     output="rows (how many), columns; path and bytes of a file; table of a database",
     gives=object_of("table", rows=SINGLE, columns=list_of(SINGLE), path=SINGLE, bytes=SINGLE),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.connections.databases import parameters as lexicons
 from pocketflow_otel.runtime.connections.databases.database import UnknownName
-from pocketflow_otel.runtime.nodes.checks import constant_text
+from pocketflow_otel.runtime.nodes.checks import check_connection, constant_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +26,19 @@ _INJECTION: Final = (
 
 
 def check_query(given: Mapping[str, Any]) -> Faults:
-    """What is wrong with a ``sql.query``, as a document has it: parameters, and references in SQL."""
-    faults = _of_statement(given, ())
+    """What is wrong with a ``sql.query``, as a document has it: connections, parameters, and references in SQL."""
+    faults = check_database(given) + _of_statement(given, ())
     tables = given.get("tables")
     for name, source in tables.items() if isinstance(tables, dict) else ():
-        if isinstance(source, dict) and "sql" in source:
+        if isinstance(source, dict):
+            faults += [(("tables", name, *path), *said) for path, *said in check_database(source)]
             faults += _of_statement(source, ("tables", name))
     return faults
+
+
+def check_database(given: Mapping[str, Any]) -> Faults:
+    """Whether the connection, if there is one, is that of a database."""
+    return check_connection(given, tuple(_LEXICONS))
 
 
 def _of_statement(given: Mapping[str, Any], place: tuple[str | int, ...]) -> Faults:
