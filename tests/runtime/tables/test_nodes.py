@@ -214,6 +214,11 @@ async def test_what_is_missing_is_told_with_what_is_near(alone: Alone, orders: P
         await result_of(READ, alone, path="x.cvs")
     with pytest.raises(TypeError, match=r"tables\.o: a table was expected, or a list of objects, not .* int"):
         await result_of(QUERY, alone, sql="SELECT 1", tables={"o": 1})
+    whole = await result_of(READ, alone, path="orders.csv")
+    with pytest.raises(TypeError, match=r"tables\.o: .* it holds one as 'table': refer to that"):
+        await result_of(QUERY, alone, sql="SELECT 1", tables={"o": whole})
+    with pytest.raises(TypeError, match=r"it holds one as 'table': refer to that"):
+        await result_of(WRITE, alone, data=whole, path="copy.csv")
 
 
 async def test_a_wrong_line_is_told_with_its_place(alone: Alone) -> None:

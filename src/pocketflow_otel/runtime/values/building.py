@@ -183,7 +183,9 @@ def as_table(value: Any, folder: Callable[[], Path], spill_bytes: int = SPILL_BY
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
         batch = _of_objects(value)
         return build(batch.schema, [batch], folder, spill_bytes)
-    raise TypeError(f"a table was expected, or a list of objects, not {_kind(value)}")
+    held = [key for key, item in value.items() if isinstance(item, Table)] if isinstance(value, dict) else []
+    hint = f"; it holds one as {held[0]!r}: refer to that" if held else ""
+    raise TypeError(f"a table was expected, or a list of objects, not {_kind(value)}{hint}")
 
 
 def build(
