@@ -1,5 +1,6 @@
 """What the pages about workflows say is so: documents are valid and run, commands work, output is real."""
 
+import json
 import re
 import shutil
 import tomllib
@@ -135,3 +136,41 @@ def test_page_names_what_each_type_gives():
     for name, gives in told.items():
         words = set(re.findall(r"\w+", registry.get(name).output))
         assert set(re.findall(r"`(\w+)`", gives)) - {"fetch"} <= words, name
+
+
+ORDER = "import dataclasses\nOrder = dataclasses.make_dataclass('Order', ['id'])\nreturn Order(3)"
+TROUBLES: dict[str, dict[str, Any] | str] = {
+    "it is no YAML": "workflow: w\nnodes:\n  a: {type: template, with: {text: ${b}}}\n",
+    "this can't be read": {"a": {"type": "template", "when": "${run.id} == 1", "with": {"text": ""}}},
+    "true or false was expected as the result": {"a": {"type": "template", "when": "run.id", "with": {"text": ""}}},
+    "is looked up in a value of type null": {
+        "a": {"type": "python", "with": {"code": "return None"}},
+        "b": {"type": "template", "with": {"text": "${a.body}"}},
+    },
+    "is looked up in a value of type Order": {
+        "a": {"type": "python", "with": {"code": ORDER}},
+        "b": {"type": "template", "with": {"text": "${a.id}"}},
+    },
+    "there is no such file": {"a": {"type": "file.read", "with": {"path": "none.txt"}}},
+    "a table was expected": {
+        "a": {"type": "table.read", "with": {"path": "orders.csv"}},
+        "b": {"type": "table.write", "with": {"data": "${a}", "path": "copy.csv"}},
+    },
+    "has this name too, and both are keys of the store": (
+        "workflow: w\ninputs: {a: {type: any, default: 1}}\nnodes: {a: {type: template, with: {text: x}}}\n"
+    ),
+}
+
+
+def test_every_trouble_is_shown():
+    section = read_page(ROOT / "docs/troubleshooting.md").prose.partition("## Workflows")[2].partition("## ")[0]
+    assert {row[1] for row in re.finditer(r"^\| `([^`]+)`", section, re.MULTILINE)} == set(TROUBLES)
+
+
+@pytest.mark.parametrize("said", TROUBLES)
+def test_troubles_are_told_in_the_words_of_the_page(said: str, place: Workspace):
+    shown = TROUBLES[said]
+    text = shown if isinstance(shown, str) else json.dumps({"workflow": "w", "nodes": shown})
+    name = "trouble.yaml" if isinstance(shown, str) else "trouble.json"
+    (place.directory / name).write_text(text)
+    assert said in place.shell(f"pocketflow-otel run {name} --quiet || true").stderr
