@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pocketflow_otel.cli import doctor, export, nodes, run, schema, send, validate
+from pocketflow_otel.cli import doctor, export, nodes, replay, run, schema, send, validate
 
 app = typer.Typer(
     help="See inside PocketFlow programs.",
@@ -41,6 +41,7 @@ def _show_version(*, asked: bool) -> None:
 
 run.register(app)
 doctor.register(app)
+replay.register(app)
 send.register(app)
 export.register(app)
 validate.register(app)

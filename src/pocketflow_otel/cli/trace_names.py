@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from pocketflow_otel.traces import naming
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-TraceNames = Annotated[
-    list[str],
-    typer.Argument(metavar="TRACE", help="last, last~2, the start of an id, a file, or - for standard input."),
-]
+_NAMES: Final = "last, last~2, the start of an id, a file, or - for standard input."
+TraceNames = Annotated[list[str], typer.Argument(metavar="TRACE", help=_NAMES)]
+OptionalTraceNames = Annotated[list[str] | None, typer.Argument(metavar="TRACE", help=_NAMES, show_default=naming.LAST)]
 TraceDirectory = Annotated[
     Path | None, typer.Option("--trace-dir", metavar="DIRECTORY", help="Where last and ids are looked up.")
 ]
@@ -31,7 +32,6 @@ def find_all(names: list[str], trace_dir: Path | None) -> list[Path | BinaryIO]:
     """
     from pocketflow_otel.export import places
     from pocketflow_otel.options import resolve
-    from pocketflow_otel.traces import naming
 
     options, _ = resolve({"trace_dir": trace_dir})
     directory = places.trace_dir(options.trace_dir)

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 from pocketflow_otel.figures import first_few
 
+LAST: Final = "last"
 STANDARD_INPUT: Final = "-"
 _LAST: Final = re.compile(r"last(?:~(?P<back>\d{1,9}))?")
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
@@ -100,7 +101,7 @@ def _is_directory(path: Path) -> str:
 def _unknown(name: str, directory: Path) -> str:
     ids = [path.stem for path in trace_files(directory)]
     # Of an id somebody types the first few digits.
-    near = difflib.get_close_matches(name, ["last", *(each[: len(name)] for each in ids)], 1)
+    near = difflib.get_close_matches(name, [LAST, *(each[: len(name)] for each in ids)], 1)
     hint = f"; near it is {near[0]}" if near and near[0] != name else ""
     return (
         f"{name}: no such file, and no trace in {directory} has an id that starts so{hint}. "

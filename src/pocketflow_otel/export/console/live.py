@@ -59,6 +59,8 @@ class LiveConsole(SpanProcessor):
         color: Whether to use colours. By default on a terminal only; ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM`` count.
         trace_files: Tells at the end which files hold the traces, the last one last.
         notes: Tells at the end what else the reader should know, a sentence each.
+        clock: Tells the time up to which what has not ended has lasted, in nanoseconds since the epoch; by default it
+            is now.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class LiveConsole(SpanProcessor):
         color: bool | None = None,
         trace_files: Callable[[], Sequence[Path]] | None = None,
         notes: Callable[[], Sequence[str]] | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self._terminal = Terminal(real_stream(sys.stderr if stream is None else stream), color)
         self._minimal = verbosity is Verbosity.MINIMAL
@@ -80,7 +83,8 @@ class LiveConsole(SpanProcessor):
         self._places: dict[_Key, Place] = {}
         self._others: dict[_Key, Place] = {}
         self._last_flow: Place | None = None
-        self._totals = Totals()
+        self._clock = clock
+        self._totals = Totals(clock)
         _consoles.add(self)
 
     def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
@@ -317,7 +321,7 @@ class LiveConsole(SpanProcessor):
         self._lock = threading.RLock()
         for place in self._places.values():
             place.elsewhere = True
-        self._totals = Totals()
+        self._totals = Totals(self._clock)
 
 
 def _key(context: SpanContext | None) -> _Key:

@@ -38,9 +38,12 @@ _KINDS: Final = {kind.value: kind for kind in Kind}
 def kind_of(span: ReadableSpan) -> Kind | None:
     """What a span stands for; None if it is another instrumentation's, or a call that no other has recorded."""
     scope = span.instrumentation_scope
-    if scope is None or scope.name != semconv.INSTRUMENTATION_NAME:
-        return None
-    return _KINDS.get(span.name.partition(" ")[0])
+    return kind_named(scope.name, span.name) if scope is not None else None
+
+
+def kind_named(scope: str, span: str) -> Kind | None:
+    """What a span stands for, by the names of its instrumentation and its own."""
+    return _KINDS.get(span.partition(" ")[0]) if scope == semconv.INSTRUMENTATION_NAME else None
 
 
 @dataclasses.dataclass(slots=True, eq=False)

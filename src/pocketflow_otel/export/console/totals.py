@@ -14,7 +14,7 @@ from pocketflow_otel.export.console.text import listing
 from pocketflow_otel.figures import count, dollars, duration, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pocketflow_otel.export.console.places import Place
 
@@ -45,6 +45,10 @@ class NodeTotals:
 class Totals:
     """Counts of everything that ran, in memory that does not grow with it.
 
+    Args:
+        clock: Tells the time up to which what has not ended has lasted, in nanoseconds since the epoch; by default it
+            is now.
+
     Attributes:
         flows: Outermost flows that began.
         open_flows: Those of them that have not ended.
@@ -55,7 +59,8 @@ class Totals:
         spending: What the calls of language models in outermost flows and nodes that have ended used and cost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        self._clock = clock
         self.flows = 0
         self.open_flows = 0
         self.visits = 0
@@ -100,9 +105,14 @@ class Totals:
         self._last_end = max(end, self._last_end)
 
     @property
+    def now(self) -> int:
+        """The time up to which what has not ended has lasted, in nanoseconds since the epoch."""
+        return time.time_ns() if self._clock is None else self._clock()
+
+    @property
     def seconds(self) -> float:
-        """From the first start to the last end of something outermost; to this moment where a flow has not ended."""
-        end = time.time_ns() if self.open_flows else self._last_end
+        """From the first start to the last end of something outermost; up to `now` where a flow has not ended."""
+        end = self.now if self.open_flows else self._last_end
         return max(0, end - (self._first_start or end)) / 1e9
 
     @property
@@ -130,7 +140,7 @@ def totals_lines(totals: Totals, spending: Spending, unfinished: Sequence[Place]
     costliest = [(node, cost_of(node.spending)) for node in totals.costliest]
     return [
         _ran(totals, out),
-        *_unfinished(unfinished),
+        *_unfinished(unfinished, totals.now),
         *_ranking("slowest", slowest),
         *_spent(spending, out),
         *_ranking("costly", costliest),
@@ -159,10 +169,9 @@ def _ran(totals: Totals, out: Terminal) -> Line:
     return line
 
 
-def _unfinished(places: Sequence[Place]) -> Iterable[Line]:
+def _unfinished(places: Sequence[Place], now: int) -> Iterable[Line]:
     """Nodes that have not ended: what a program that was stopped was busy with."""
     if places:
-        now = time.time_ns()
         since = [max(0, now - (place.span.start_time or now)) / 1e9 for place in places]
         named = [f"{place.whole_title} for {duration(seconds)}" for place, seconds in zip(places, since, strict=True)]
         yield [(DIM, label("open")), (YELLOW, "  " + listing(named, MAX_RANKED))]

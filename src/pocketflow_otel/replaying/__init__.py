@@ -1,0 +1,1 @@
+"""Shows saved traces again, through the live console and at the pace of the run."""

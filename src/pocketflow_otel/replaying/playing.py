@@ -1,0 +1,58 @@
+"""Saved traces on the live console."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from pocketflow_otel.export.console import LiveConsole
+from pocketflow_otel.replaying.moments import moments
+from pocketflow_otel.replaying.pacing import PacedStream
+from pocketflow_otel.replaying.sdk_spans import sdk_span
+from pocketflow_otel.traces.formats.unfinished import last_moment
+from pocketflow_otel.traces.model import TraceState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from pocketflow_otel.options import Verbosity
+    from pocketflow_otel.traces.model import Trace
+
+_NOTES: Final = {
+    TraceState.RUNNING: "the program is running: what it does from now on is not shown",
+    TraceState.CRASHED: "the program was gone before what is open had ended",
+}
+
+
+def play(traces: Sequence[Trace], stream: TextIO, *, verbosity: Verbosity, speed: float) -> None:
+    """Shows traces as the live console showed them, all on one time line.
+
+    Args:
+        traces: The traces, at least one.
+        stream: Where to write.
+        verbosity: How much to tell.
+        speed: How many times faster than they were made; 0 for at once.
+
+    Raises:
+        OSError: If it can't be written.
+    """
+    states = {trace.state for trace in traces}
+    last_ns = max(map(last_moment, traces))
+    paced = PacedStream(stream, speed)
+    console = LiveConsole(
+        cast("TextIO", paced),
+        verbosity,
+        trace_files=lambda: [trace.path.absolute() for trace in traces if trace.path is not None],
+        notes=lambda: [note for state, note in _NOTES.items() if state in states],
+        clock=None if TraceState.RUNNING in states else lambda: last_ns,
+    )
+    for moment in moments(traces):
+        paced.moment_ns = moment.time_ns
+        tell = console.on_end if moment.is_end else console.on_start
+        tell(sdk_span(moment.span))
+        # The console falls silent when it can't write.
+        if paced.failure is not None:
+            raise paced.failure
+    console.shutdown()
+    if paced.failure is not None:
+        raise paced.failure
