@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from pocketflow_otel.figures import count, duration
+from pocketflow_otel.figures import count, duration, first_few
 from pocketflow_otel.runtime.running.result import plain
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
     where = f"see {folder}" if folder else ""
     # After several lines, such as a database's with the place in a query, it would seem to belong to the last of them.
     yield from (outcome, where) if where and "\n" in outcome else ("; ".join(filter(None, (outcome, where))),)
+    if skipped := _skipped(result):
+        yield f"skipped: {first_few(skipped)}"
     if result.undone:
         yield f"taken back: {', '.join(map(_undone, result.undone))}"
     if left := result.summary.abandoned_threads:
@@ -74,6 +76,16 @@ def _outcome(result: Result) -> str:
             return f"ended by a limit after {took}{_error(result)}"
         case "waiting":
             return f"waits{_error(result)}"
+
+
+def _skipped(result: Result) -> list[str]:
+    """Of a run that came to its end, the nodes that never ran; those inside others are these nodes' own business."""
+    if result.status not in {"succeeded", "degraded"}:
+        return []
+    ran = {record.node for record in result.nodes if record.status != "skipped"}
+    return [
+        name for name in dict.fromkeys(record.node for record in result.nodes) if name not in ran and "." not in name
+    ]
 
 
 def _error(result: Result, *, of_type: bool = False) -> str:

@@ -4,6 +4,7 @@
 import pytest
 
 from pocketflow_otel import semconv as s
+from pocketflow_otel.export.console.live import MAX_ITERATIONS
 from pocketflow_otel.options import Verbosity
 from pocketflow_otel.runtime.errors import Cancelled, Interrupted, NodeTimeout
 
@@ -158,3 +159,47 @@ def test_an_attempt_that_no_other_follows_is_not_said_to_be_tried_again(show):
     p.fail(p.attempt(node, 1), error, 20, {s.ATTEMPT_LAST: True})
     p.fail(node, error, raised_here=False)
     assert shown.text.splitlines()[1:] == ["   20ms ✘ load                        KeyError: 'x'"]
+
+
+@pytest.mark.parametrize("role", ["undo", "handler"])
+def test_what_a_node_runs_for_is_told(show, role):
+    shown = show()
+    p = shown.program
+    p.end(p.node("refund"), 20, {s.NODE_ROLE: role})
+    assert shown.text.splitlines()[1] == f"   20ms ✔ refund                      {role}"
+
+
+def map_over(p, items):
+    flow = p.flow("each", attributes={s.NODE_KIND: "batch_flow"})
+    for index in range(items):
+        iteration = p.iteration(flow, index)
+        error = None
+        if index in (1, MAX_ITERATIONS + 2):
+            error = ValueError(f"not {index}")
+            p.fail(p.node("work", iteration), error, 1)
+            p.fail(iteration, error, raised_here=False)
+        else:
+            p.end(p.node("work", iteration), 1)
+            p.end(iteration)
+    p.end(flow)
+
+
+def test_of_very_many_iterations_the_later_ones_are_told_only_where_something_goes_wrong(show):
+    shown = show()
+    map_over(shown.program, MAX_ITERATIONS + 10)
+    told = shown.text.splitlines()
+    assert told[-6:] == [
+        "          ▶ each [49]",
+        "            ▶ work [49]",
+        "  1.0ms     ✔ work [49]",
+        "          … each: of further iterations only what goes wrong",
+        "  1.0ms   ✘ work [52]                 ValueError: not 52",
+        "   60ms ✔ each                        60 iterations",
+    ]
+    assert shown.console.summary().splitlines()[0] == "  total ✘ 1 flow, 60 node visits in 60ms  2 errors"
+
+
+def test_verbose_tells_of_all_iterations(show):
+    shown = show(Verbosity.VERBOSE)
+    map_over(shown.program, MAX_ITERATIONS + 10)
+    assert shown.text.count("▶ work [") == MAX_ITERATIONS + 10

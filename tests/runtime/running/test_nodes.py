@@ -55,6 +55,13 @@ def test_where_a_run_of_several_lines_is_kept_stands_on_a_line_of_its_own():
     assert more == ["see kept"]
 
 
+def test_nodes_that_never_ran_are_named_at_the_end():
+    nodes = {"a": python("return 1"), "b": python("return 2", when="a == 2"), "c": python("return 3", needs=["b"])}
+    assert "skipped: b, c" in list(sentences(ran(nodes), None, "f.yaml"))
+    again = {"a": python("return 1"), "b": python("return 2", when="a == 1")}
+    assert len(list(sentences(ran(again), None, "f.yaml"))) == 1
+
+
 def test_a_node_that_fails_is_tried_again_and_all_it_printed_is_kept():
     result = ran({"a": call("fail", times=2, retry={"tries": 3})})
     (record,) = result.nodes

@@ -65,6 +65,11 @@ class Lines:
         line = self._head(place.depth, (CYAN if whole else DIM, self._signs.started), "", crumb)
         return line + self._name(place, BOLD if whole else DIM)
 
+    def hushed(self, place: Place) -> Line:
+        """The line where the first iteration begins of those that are not told of any more."""
+        text = f"{self._signs.ellipsis} {place.name}: of further iterations only what goes wrong"
+        return [(DIM, label("") + _indent(place.depth) + text)]
+
     def params(self, place: Place, attributes: Mapping[str, Any]) -> list[Line]:
         """The line below a place with its params, once; those of nodes in an iteration are the iteration's."""
         params = attributes.get(semconv.PARAMS)
@@ -167,7 +172,9 @@ class Lines:
             yield from taken_of(attributes)
 
     def _outcome(self, place: Place, ending: Ending) -> Iterator[Line]:
-        """Which try it was, how it failed, and what it waits for."""
+        """What it ran for, which try it was, how it failed, and what it waits for."""
+        if role := ending.attributes.get(semconv.NODE_ROLE):
+            yield [(DIM, str(role))]
         failure, again = ending.failure, ending.is_tried_again_whole
         if again:
             yield [(DIM, f"attempt {ending.node_try} of {ending.attributes[semconv.NODE_TRIES]}")]

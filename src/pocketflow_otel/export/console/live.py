@@ -42,6 +42,9 @@ MAX_OTHERS: Final = 4096
 _CONTAINERS: Final = frozenset({Kind.FLOW, Kind.NODE, Kind.ITERATION})
 _PARTS: Final = frozenset({Kind.ITERATION, Kind.ITEM})
 
+MAX_ITERATIONS: Final = 50
+"""Most iterations of one flow that are told of; beyond them only what goes wrong in them, unless it is verbose."""
+
 _Key = tuple[int, int]
 _Answer = TypeVar("_Answer")
 
@@ -129,6 +132,8 @@ class LiveConsole(SpanProcessor):
             return
         place = self._place(kind, span, parent)
         self._places[_key(span.context)] = place
+        if place.is_hushed and parent is not None and not parent.is_hushed and parent.parts == MAX_ITERATIONS + 1:
+            self._terminal.write([self._lines.hushed(place)])
         if self._shows_start(place):
             self._terminal.write([*self._params_around(parent), self._lines.started(place, self._crumb(parent))])
             if kind is Kind.FLOW:
@@ -177,7 +182,7 @@ class LiveConsole(SpanProcessor):
         # The last attempt's failure is told by its node, as the node's own or as the reason for the fallback.
         retried = ending.is_tried_again(place.number, place.most_attempts(ending.attributes))
         worth_telling = ending.failure is not None or place.number > 1
-        if (self._verbose and worth_telling) or (retried and not self._minimal):
+        if (self._verbose and worth_telling) or (retried and not self._minimal and not place.is_hushed):
             self._terminal.write([self._lines.attempt(place, ending, self._crumb(place.parent))])
 
     def _pass_on(self, place: Place, *, news: bool) -> None:
@@ -216,11 +221,13 @@ class LiveConsole(SpanProcessor):
             parent=parent,
             depth=0 if parent is None else self._inner_depth(parent),
             branch="" if parent is None else parent.branch,
+            is_hushed=parent is not None and parent.is_hushed,
         )
         if kind in _PARTS and parent is not None:
             # The contract leaves out what is at its default, such as the index 0, so the count is what is sure.
             index = attributes.get(semconv.BATCH_INDEX, parent.parts)
             parent.parts += 1
+            place.is_hushed |= kind is Kind.ITERATION and parent.parts > MAX_ITERATIONS and not self._verbose
             place.branch = f"{parent.branch}.{index}" if parent.branch else str(index)
         if parent is not None and parent.kind is Kind.ITERATION and place.is_visit:
             place.number = parent.count_visit(place.name)
@@ -249,12 +256,14 @@ class LiveConsole(SpanProcessor):
     def _shows_start(self, place: Place) -> bool:
         if self._minimal:
             return place.is_outermost_flow
-        return place.kind in _CONTAINERS
+        return place.kind in _CONTAINERS and not place.is_hushed
 
     def _shows_end(self, place: Place, *, is_trouble: bool) -> bool:
         if self._minimal:
             return place.is_outermost_flow or (is_trouble and place.kind in _CONTAINERS)
-        return self._verbose or place.kind in VISITED or (is_trouble and place.kind is Kind.ITERATION)
+        if is_trouble and place.kind in _CONTAINERS:
+            return True
+        return self._verbose or (place.kind in VISITED and not place.is_hushed)
 
     def _crumb(self, parent: Place | None, ended: Place | None = None) -> str:
         """Which flow a line in `parent` belongs to, where that is not plain from the line before.

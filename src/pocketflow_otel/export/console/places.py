@@ -65,6 +65,7 @@ class Place:
         last_failure: How its last attempt failed.
         params_told: Whether its params have been shown.
         delegated: What the calls in flows, nodes and iterations that it ran, and that have ended, used and cost.
+        is_hushed: Whether it is in one of so many iterations that only what goes wrong in it is worth telling.
         late: Whether it began before the console was there to see it.
         elsewhere: Whether a process opened the span that this one is a fork of: it is for that one to tell.
     """
@@ -83,6 +84,7 @@ class Place:
     last_failure: Failure | None = None
     params_told: bool = False
     delegated: Spending = NOTHING
+    is_hushed: bool = False
     late: bool = False
     elsewhere: bool = False
 
