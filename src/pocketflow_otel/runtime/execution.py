@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pocketflow_otel.runtime.approvals import misplaced
+from pocketflow_otel.runtime.errors import InvalidInputs
+from pocketflow_otel.runtime.needs import check_needs
 from pocketflow_otel.runtime.running.run import Run
 
 if TYPE_CHECKING:
@@ -37,8 +40,12 @@ def execute(
         on_step: Is asked before each node whether it is to run; nodes run one at a time then.
 
     Raises:
+        InvalidInputs: An environment variable or a package is missing that the run is sure to need; a decision is for
+            no node that asks, or none of its choices.
         OSError: The folder can't be made.
     """
+    check_needs(plan)
+    _check_decisions(plan, decisions)
     run = Run(plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask, on_step=on_step)
     return run.start().wait()
 
@@ -54,6 +61,8 @@ async def execute_async(
 ) -> Run:
     """As `execute`, in an event loop: coroutine functions of nodes run in it. Cancelling this interrupts the run."""
     loop = asyncio.get_running_loop()
+    check_needs(plan)
+    _check_decisions(plan, decisions)
     run = Run(
         plan, on_event=on_event, directory=directory, decisions=decisions, may_ask=may_ask, loop=loop, on_step=on_step
     )
@@ -66,3 +75,8 @@ async def execute_async(
 def collect(run: Run) -> Result:
     """What came of a run; waits for its end."""
     return run.result()
+
+
+def _check_decisions(plan: Plan, decisions: Mapping[str, str] | None) -> None:
+    if decisions and (problem := misplaced(decisions, plan.document.loaded)) is not None:
+        raise InvalidInputs([f"decisions: {problem}"])

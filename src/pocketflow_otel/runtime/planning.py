@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
@@ -207,7 +207,7 @@ class PlannedDocument:
                 yield planned.body.document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A document and its inputs, ready to be run any number of times.
 
@@ -221,11 +221,14 @@ class Plan:
     """
 
     document: PlannedDocument
-    inputs: Mapping[str, Any] = field(repr=False)
-    environ: Mapping[str, str] = field(repr=False)
+    inputs: Mapping[str, Any]
+    environ: Mapping[str, str]
     allow_shell: bool
     parallel: int
     may_be_cut_short: bool
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self.document.name!r}: {sum(1 for _ in self.document.all_nodes())} nodes>"
 
 
 def prepare(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import yaml
+from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.figures import count, duration, first_few
-from pocketflow_otel.runtime.running.result import plain
+from pocketflow_otel.runtime.values.plain import plain
+from pocketflow_otel.runtime.values.yaml_text import as_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ def as_text(result: Result, secrets: Secrets) -> str:
     only = next(iter(outputs.values())) if len(outputs) == 1 else None
     if isinstance(only, str):
         return only if only.endswith("\n") or not only else f"{only}\n"
-    return yaml.dump(outputs, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return as_yaml(outputs, width=_WIDTH)
 
 
 def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
@@ -57,6 +56,10 @@ def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
         yield f"left behind, as it did not end in time: {count(left, 'node')}"
     if result.status == "waiting":
         yield f"once that is decided, run {flow} again"
+    lost: list[str] = []
+    plain(dict(result.outputs), lost)
+    if lost:
+        yield f"outputs are told by type and size where they hold what is no data: {', '.join(dict.fromkeys(lost))}"
     yield from result.problems
 
 
@@ -98,14 +101,3 @@ def _error(result: Result, *, of_type: bool = False) -> str:
 
 def _undone(record: NodeRecord) -> str:
     return record.node if record.error is None else f"{record.node} (failed: {record.error.message})"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as such."""
-
-
-def _text(dumper: _Dumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)

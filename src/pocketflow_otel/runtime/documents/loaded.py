@@ -68,7 +68,7 @@ class Body:
     workflow: Loaded | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Loaded:
     """A document as loaded: each of its parts is what it should be; whether they fit together is for `checks` to say.
 
@@ -87,6 +87,9 @@ class Loaded:
     base: FilePath
     places: Places
     unsound: AbstractSet[Path] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Loaded {self.document.workflow!r} from {self.file}: {len(self.scope.nodes)} nodes>"
 
     def count_nodes(self) -> int:
         """Its nodes, and those of the documents it names, each as often as it is named."""

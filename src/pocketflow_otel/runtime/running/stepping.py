@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pocketflow_otel.runtime.errors import Cancelled
-from pocketflow_otel.runtime.running.result import plain
 from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.running.views import View
+from pocketflow_otel.runtime.values.plain import plain
 
 if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.run import Run

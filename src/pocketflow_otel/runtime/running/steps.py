@@ -322,6 +322,7 @@ class Step:
 
         Raises:
             Cancelled: It was given up meanwhile.
+            TypeError: The action is no text.
         """
         if self.is_over:
             raise Cancelled("the run has given this node up: what it gives now is not kept")

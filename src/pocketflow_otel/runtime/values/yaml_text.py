@@ -19,6 +19,6 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def as_yaml(value: Any) -> str:
-    """A JSON value as YAML."""
-    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
+def as_yaml(value: Any, width: int = 10_000) -> str:
+    """A JSON value as YAML, in lines of so many characters where they can be broken."""
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=width)
