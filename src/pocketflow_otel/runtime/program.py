@@ -109,12 +109,15 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 def _plan(order: Order) -> Plan:
     from pocketflow_otel.runtime.documents.loading import load
+    from pocketflow_otel.runtime.needs import check_needs
     from pocketflow_otel.runtime.planning import prepare
 
     document = load(Path(order.flow))
     # Nodes of any type may import what stands beside the document.
     sys.path.insert(0, str(document.base.resolve()))
-    return prepare(document, order.inputs, allow_shell=order.allow_shell, parallel=order.parallel)
+    plan = prepare(document, order.inputs, allow_shell=order.allow_shell, parallel=order.parallel)
+    check_needs(plan)
+    return plan
 
 
 class _Running:

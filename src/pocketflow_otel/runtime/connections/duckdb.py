@@ -44,4 +44,6 @@ def open_duckdb(settings: DuckdbSettings, base: Path) -> DuckdbDatabase:
     return DuckdbDatabase(str(file), options, read_only=settings.read_only)
 
 
-FAMILY: Final = Family("duckdb", "A file of DuckDB.", DuckdbSettings, open_duckdb)
+FAMILY: Final = Family(
+    "duckdb", "A file of DuckDB.", DuckdbSettings, open_duckdb, {"duckdb": "data", "pyarrow": "data"}
+)

@@ -7,7 +7,7 @@ entry point's name is the family's.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,7 +15,7 @@ from pocketflow_otel.runtime.connections.errors import UnknownConnection
 from pocketflow_otel.runtime.documents.faults import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
@@ -48,12 +48,14 @@ class Family:
             it is masked from when it is resolved, as is what stands under a secret's name in other fields.
         open: Takes the checked settings and the document's folder, at which relative paths begin. What it raises is
             told as the reason why the connection can't be opened. Called from any thread.
+        needs: The packages that it connects with, and the extra of ours that brings each.
     """
 
     name: str
     summary: str
     config: type[BaseModel]
     open: Callable[[Any, Path], Opened]
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Families:

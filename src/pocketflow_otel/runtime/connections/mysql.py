@@ -72,4 +72,6 @@ def _tls(settings: MysqlSettings, base: Path) -> dict[str, Any]:
     return {"ssl": context}
 
 
-FAMILY: Final = Family("mysql", "A database of MySQL or MariaDB.", MysqlSettings, open_mysql)
+FAMILY: Final = Family(
+    "mysql", "A database of MySQL or MariaDB.", MysqlSettings, open_mysql, {"pyarrow": "data", "pymysql": "mysql"}
+)

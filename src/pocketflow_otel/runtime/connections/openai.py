@@ -78,4 +78,5 @@ FAMILY: Final = Family(
     summary="OpenAI, or any server that speaks as it does.",
     config=OpenAISettings,
     open=OpenAIConnection,
+    needs={"openai": "llm"},
 )

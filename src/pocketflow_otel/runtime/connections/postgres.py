@@ -62,4 +62,6 @@ def open_postgres(settings: PostgresSettings, base: Path) -> PostgresDatabase:
     return PostgresDatabase({name: value for name, value in given.items() if value is not None}, settings.schema_)
 
 
-FAMILY: Final = Family("postgres", "A database of PostgreSQL.", PostgresSettings, open_postgres)
+FAMILY: Final = Family(
+    "postgres", "A database of PostgreSQL.", PostgresSettings, open_postgres, {"pyarrow": "data", "psycopg": "postgres"}
+)

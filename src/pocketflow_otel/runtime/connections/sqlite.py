@@ -37,4 +37,4 @@ def open_sqlite(settings: SqliteSettings, base: Path) -> SqliteDatabase:
     return SqliteDatabase(file_of(settings.path, base), settings.timeout)
 
 
-FAMILY: Final = Family("sqlite", "A file of SQLite.", SqliteSettings, open_sqlite)
+FAMILY: Final = Family("sqlite", "A file of SQLite.", SqliteSettings, open_sqlite, {"pyarrow": "data"})
