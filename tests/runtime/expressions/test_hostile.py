@@ -1,11 +1,13 @@
 """Conditions and references that want out of their data: none reaches an object, a file, or a variable elsewhere."""
 # ruff: noqa: RUF001 - letters that only look like others are what some of them try
 
+import builtins
 import contextlib
+import io
 import itertools
 import json
+import os
 import sys
-import threading
 import time
 import tracemalloc
 from decimal import Decimal
@@ -286,17 +288,21 @@ TEMPLATES = [
     *(f"${{{path} | {name}}}" for path in ("self", "thing.list", "thing.dict") for name in TRANSFORMS),
 ]
 
-WATCHED = ("open", "exec", "import", "os.", "subprocess.", "socket.", "ctypes.", "pty.", "shutil.", "code.", "marshal.")
+WATCHED = """open exec import
+os.chdir os.chmod os.chown os.exec os.fork os.forkpty os.fwalk os.kill os.killpg os.link os.listdir os.listxattr
+os.lockf os.mkdir os.posix_spawn os.putenv os.remove os.rename os.rmdir os.scandir os.setxattr os.spawn os.startfile
+os.symlink os.system os.truncate os.unsetenv os.utime os.walk
+subprocess.Popen pty.spawn shutil.copyfile shutil.copytree shutil.move shutil.rmtree shutil.unpack_archive
+socket.__new__ socket.bind socket.connect socket.getaddrinfo socket.gethostbyname socket.sendmsg socket.sendto
+ctypes.dlopen ctypes.dlsym ctypes.cdata ctypes.call_function ctypes.string_at ctypes.PyObj_FromPtr
+code.__new__ marshal.load marshal.loads marshal.dumps pickle.find_class gc.get_objects gc.get_referrers gc.get_referents
+object.__getattr__ function.__new__ builtins.breakpoint builtins.input""".split()
+"""What Python tells of: https://docs.python.org/3/library/audit_events.html"""
 seen_events = []
-watching = threading.Event()
+_unseen = {}
 
-
-def _audit(event, arguments):
-    if watching.is_set() and event.startswith(WATCHED):
-        seen_events.append((event, str(arguments)))
-
-
-sys.addaudithook(_audit)
+# No code of Python's: another thread could run meanwhile, and Python 3.11 lets none be traced then, as coverage does.
+sys.addaudithook(_unseen.pop)
 
 
 @contextlib.contextmanager
@@ -306,12 +312,33 @@ def watched():
     with contextlib.suppress(ExpressionError):
         parse_expression("a").value({"a": object()}.__getitem__)
     touched.clear()
-    seen_events.clear()
-    watching.set()
+    _unseen.update(dict.fromkeys(WATCHED))
     try:
-        yield
+        with opening() as opened:
+            yield
     finally:
-        watching.clear()
+        seen_events[:] = [event for event in WATCHED if event not in _unseen]
+        _unseen.clear()
+    if "open" in seen_events and opened and all(path.startswith("/proc/") for path in opened):
+        seen_events.remove("open")  # a visit is measured
+
+
+@contextlib.contextmanager
+def opening():
+    """The files that are opened meanwhile."""
+    opened = []
+
+    def telling(call):
+        def told(path, *arguments, **named):
+            opened.append(str(path))
+            return call(path, *arguments, **named)
+
+        return told
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (builtins, io, os):
+            patch.setattr(module, "open", telling(module.open))
+        yield opened
 
 
 def is_of_the_data(value):
@@ -360,6 +387,14 @@ def test_none_gets_out_of_its_data(evaluate, texts):
     assert slow == []
     assert max(map(len, said)) < 5000
     assert not any(SECRET in message for message in said)
+
+
+def test_what_is_watched_is_seen(tmp_path):
+    with watched():
+        (tmp_path / "new").write_text("x")
+        (tmp_path / "new").unlink()
+        exec("import colorsys")
+    assert {"open", "os.remove", "exec", "import"} <= set(seen_events)
 
 
 def test_an_object_in_the_data_is_not_even_looked_at():

@@ -77,14 +77,14 @@ def run(hostile: dict[str, Any]) -> Result:
     with watched():
         result = collect(execute(plan))
     assert touched == []
-    assert [event for event in seen_events if "'/proc/" not in event[1]] == []
+    assert seen_events == []
     return result
 
 
 def check(result: Result) -> None:
     assert result.status in {"succeeded", "degraded"}
     hostile = [record for record in result.nodes if record.node not in PRODUCERS]
-    assert max(record.seconds for record in hostile) < 1
+    assert max(record.cpu_seconds for record in hostile) < 1
     messages = [record.error.message for record in hostile if record.error]
     assert max(map(len, messages), default=0) < 5000
     assert not any(SECRET in message for message in messages)
