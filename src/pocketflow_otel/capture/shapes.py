@@ -30,7 +30,15 @@ _LENGTHS: Final[tuple[tuple[type, Callable[[Any], int]], ...]] = (
     (deque, deque.__len__),
     (range, range.__len__),
 )
-_LENGTH_OF: Final = {kind: (kind.__name__, length) for kind, length in _LENGTHS if kind is not range}
+# Asked for most often, and told by the type alone, with the length where it has one.
+_KNOWN: Final[dict[type, tuple[str, Callable[[Any], int] | None]]] = {
+    int: ("int", None),
+    float: ("float", None),
+    bool: ("bool", None),
+    complex: ("complex", None),
+    type(None): ("None", None),
+    **{kind: (kind.__name__, length) for kind, length in _LENGTHS if kind is not range},
+}
 
 # Where other libraries' types keep their extent, by top-level package and class.
 _EXTENTS: Final = {
@@ -54,10 +62,6 @@ _MOST_ATTRIBUTES: Final = 64
 _LONGEST_INT: Final = 64
 
 
-# Asked for most often, and told by the type alone.
-_SIZELESS: Final = {int: "int", float: "float", bool: "bool", complex: "complex", type(None): "None"}
-
-
 def shape(value: Any) -> str:
     """The type of a value and, where it has one that can be read without running the program's code, its size.
 
@@ -68,12 +72,10 @@ def shape(value: Any) -> str:
         Class name and size: characters of a string, bytes, items of a container, extent of an array, table or image.
     """
     kind = type(value)
-    sized = _LENGTH_OF.get(kind) if type(kind) is type else None
-    if sized is not None:
-        name, length = sized
-        return f"{name}[{length(value)}]"
-    if type(kind) is type and kind in _SIZELESS:
-        return _SIZELESS[kind]
+    known = _KNOWN.get(kind) if type(kind) is type else None
+    if known is not None:
+        name, length = known
+        return name if length is None else f"{name}[{length(value)}]"
     try:
         return class_name(kind) + _size(value, kind)
     except Exception:  # noqa: BLE001 - a value's own library may fail on a half-built value: its name is enough

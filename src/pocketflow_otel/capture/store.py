@@ -82,9 +82,8 @@ class Snapshot:
         if held is None or self.depth <= 0 or len(held) > FULL_LOOK_KEYS:
             return
         for key, value in held.items():
-            kind = type(value)
-            if not (type(kind) is type and kind in _LIGHT) and (kind is not str or len(value) > HEAVY_LENGTH):
-                self._look_into(key, value, kind)
+            if not _is_light(value):
+                self._look_into(key, value, type(value))
         held.update(self._faint)
 
     def _watch_all(self) -> None:
@@ -147,20 +146,15 @@ class Snapshot:
             self._look_anew()
             self._watch_all()
             return []
-        # Keys stay in order and new ones come last, so that nearly always one pass finds what changed.
-        if len(now) >= len(before) and all(map(is_, before, now)):
-            changes = _compare_values(before, now)
-            if len(now) > len(before):
-                changes.extend((ADDED, key, new) for key, new in islice(now.items(), len(before), None))
-        else:
-            changes = _compare_keys(before, now)
+        changes, looks = _compare(before, now, self._noted)
         if self._moved():
             self._find_changes_in_place(now, changes)
-        if self._restless:
-            self._find_changes_of_restless(now, changes)
-        if self._others:
-            self._find_changes_elsewhere(now, changes)
-        if changes:
+            looks = True
+        if self._restless and self._find_changes_of_restless(now, changes):
+            looks = True
+        if self._others and self._find_changes_elsewhere(now, changes):
+            looks = True
+        if looks:
             self._look_again(now, changes)
         if self._faint:
             now.update(self._faint)
@@ -189,15 +183,21 @@ class Snapshot:
             if not _kept(value, copy) and _still_there(now, key, value):
                 changes.append((MODIFIED, key, value))
 
-    def _find_changes_of_restless(self, now: Store, changes: list[Change]) -> None:
+    def _find_changes_of_restless(self, now: Store, changes: list[Change]) -> bool:
+        found = False
         for key, held in self._restless.items():
             if held is not None and not _kept(*held) and _still_there(now, key, held[0]):
                 changes.append((MODIFIED, key, held[0]))
+                found = True
+        return found
 
-    def _find_changes_elsewhere(self, now: Store, changes: list[Change]) -> None:
+    def _find_changes_elsewhere(self, now: Store, changes: list[Change]) -> bool:
+        found = False
         for key, value, items, most in self._others:
             if not self._items_kept(value, items, most) and _still_there(now, key, value):
                 changes.append((MODIFIED, key, value))
+                found = True
+        return found
 
     def _items_kept(self, value: Any, items: list[Any], most: int) -> bool:
         after = flatten(value, self.depth, most)
@@ -205,20 +205,11 @@ class Snapshot:
 
     def _look_again(self, now: Store, changes: list[Change]) -> None:
         """Looks into what is new, and forgets what was noted of the values before."""
-        noted = self._noted
-        for _, key, value in changes:
-            kind = type(value)
-            if type(key) is not str or key in noted:
-                break
-            if not (type(kind) is type and kind in _LIGHT) and (kind is not str or len(value) > HEAVY_LENGTH):
-                break
-        else:
-            return  # nothing to forget, and nothing to look into: the common case
         if self._odd_keys or any(type(key) is not str for _, key, _ in changes):
             self._look_anew()
             self._watch_all()
             return
-        keys = {key for _, key, _ in changes}
+        keys, noted = {key for _, key, _ in changes}, self._noted
         settled = len(self._lists) + len(self._dicts)
         if forgets := not keys & noted <= self._restless.keys():
             self._forget(keys)
@@ -248,12 +239,14 @@ class Snapshot:
     def _look_into_changed(self, now: Store, changes: list[Change]) -> None:
         if self.depth > 0 and len(now) <= FULL_LOOK_KEYS:
             for change, key, value in changes:
-                if change is not REMOVED and not is_one_of(type(value), _LIGHT) and not _is_short(value):
+                if change is not REMOVED and not _is_light(value):
                     self._look_into(key, value, type(value))
 
 
-def _is_short(value: Any) -> bool:
-    return type(value) is str and len(value) <= HEAVY_LENGTH
+def _is_light(value: Any) -> bool:
+    """Whether there is nothing to look into, and no burden in keeping it."""
+    kind = type(value)
+    return len(value) <= HEAVY_LENGTH if kind is str else is_one_of(kind, _LIGHT)
 
 
 def _kept(value: Any, copy: Any) -> bool:
@@ -277,15 +270,31 @@ def _by_identity(store: Store, key: Any) -> Any:
     return next((value for other, value in store.items() if other is key), _MISSING)
 
 
-def _compare_values(before: Store, now: Store) -> list[Change]:
-    """Compares stores of which one begins with the other's keys."""
+def _compare(before: Store, now: Store, noted: Collection[str]) -> tuple[list[Change], bool]:
+    """Finds the keys that came, went, or were given another value.
+
+    Returns:
+        The changes, and whether there is anything among them to look into, or to forget of what is noted under a key.
+    """
+    # Keys stay in order and new ones come last, so that nearly always one pass finds what changed.
+    if len(now) < len(before) or not all(map(is_, before, now)):
+        return _compare_keys(before, now), True
+    changes: list[Change] = []
+    looks = False
     olds, news = before.values(), now.values()
-    return [
-        (MODIFIED, key, new)
-        for key, old, new in compress(zip(now, olds, news, strict=False), map(is_not, olds, news))
-        # What is counted is by far the most that changes: it is compared at once.
-        if not (old == new if type(old) is int and type(new) is int else _same(old, new))
-    ]
+    for key, old, new in compress(zip(now, olds, news, strict=False), map(is_not, olds, news)):
+        kind = type(new)
+        # Short text, and what is counted, is by far the most that changes.
+        common = kind is int or (kind is str and len(new) <= _COMPARED_LENGTH)
+        if old == new if common and kind is type(old) else _same(old, new):
+            continue
+        changes.append((MODIFIED, key, new))
+        if type(key) is not str or key in noted or not (common or _is_light(new)):
+            looks = True
+    for key, new in islice(now.items(), len(before), None) if len(now) > len(before) else ():
+        changes.append((ADDED, key, new))
+        looks = looks or type(key) is not str or not _is_light(new)
+    return changes, looks
 
 
 def _same(old: Any, new: Any) -> bool:

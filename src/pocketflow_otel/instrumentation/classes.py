@@ -29,7 +29,7 @@ KINDS: Final = {
 _BATCH_NODES: Final = ("BatchNode", "AsyncBatchNode", "AsyncParallelBatchNode")
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False, repr=False)  # each method that is made takes time at import
 class ClassInfo:
     """What is known of one node or flow class.
 

@@ -20,7 +20,6 @@ _ITEMS_WITHOUT: Final = 64
 _NO_SECRET: Final = 100_000
 _SHORT: Final = 256
 _MOST_SHORT: Final = 256
-_SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 _SIZED: Final = (list, tuple, dict, set, frozenset, str, bytes, range)
 
 
@@ -99,14 +98,10 @@ def remember(visit: Any, value: Any) -> None:
         redaction.remember(held, visit.tracing.redactor, visit.seen)
 
 
-def noted_key(visit: Any, key: object, value: Any) -> str:
-    """A key fit to be shown, whose new value has been looked at for secrets: without content not far."""
-    name: str
-    name, is_secret = visit.tracing.safe_name(key)
-    if is_secret or not (type(type(value)) is type and type(value) in _SCALARS):
-        budget = _ITEMS_WITH_CONTENT if visit.place.policy.any_content else _ITEMS_WITHOUT
-        redaction.remember({key: value} if type(key) is str else value, visit.tracing.redactor, visit.seen, budget)
-    return visit.seen.mask(name) if visit.seen.known else name
+def remember_changed(visit: Any, key: object, value: Any) -> None:
+    """Notes the secrets in a new value of the store: without content not far inside it."""
+    budget = _ITEMS_WITH_CONTENT if visit.place.policy.any_content else _ITEMS_WITHOUT
+    redaction.remember({key: value} if type(key) is str else value, visit.tracing.redactor, visit.seen, budget)
 
 
 def tell_printed(visit: Any, streams: dict[str, Printed], attributes: dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pocketflow_otel import semconv
 from pocketflow_otel.budgets import nothing_recorded
 from pocketflow_otel.capture.reading import read_store
+from pocketflow_otel.capture.store import MODIFIED, REMOVED
 from pocketflow_otel.instrumentation import content, graph
 from pocketflow_otel.instrumentation.places import Places
-from pocketflow_otel.instrumentation.store_delta import FlowDelta, StoreDelta
+from pocketflow_otel.instrumentation.store_delta import merge, settled
 from pocketflow_otel.instrumentation.visits import Visit
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.instrumentation.classes import ClassInfo
     from pocketflow_otel.instrumentation.scopes import Scope
+    from pocketflow_otel.instrumentation.store_delta import KeyChange
     from pocketflow_otel.instrumentation.tracing import Tracing
 
 
@@ -29,7 +31,7 @@ class FlowRun(Visit):
         is_transparent: Whether it has no span, because it is not among the flows asked for.
     """
 
-    __slots__ = ("_rounds", "is_transparent", "places")
+    __slots__ = ("_keys", "_rounds", "is_transparent", "places")
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
@@ -37,6 +39,7 @@ class FlowRun(Visit):
         super().__init__(tracing, owner, instance, info, parent, store)
         self.is_transparent = False
         self._rounds = 0
+        self._keys: dict[str, str] = {}  # what has become of each key of the store
         self.places = Places(tracing, graph.starts(instance), self.place.name)
 
     def begin(self, around: Context) -> None:
@@ -50,10 +53,6 @@ class FlowRun(Visit):
         self.is_transparent = True
         self.enter_without_span(around)
         self._started = perf_counter()
-
-    def known_at_start(self) -> dict[str, Any]:
-        """What samplers may read."""
-        return self.place.attributes if self.orchestration is None else super().known_at_start()
 
     def recording_began(self) -> None:
         """Tells the graph of an outermost flow, and what the store holds."""
@@ -88,14 +87,20 @@ class FlowRun(Visit):
             self.shortened(semconv.FLOW_GRAPH)
         return described
 
-    def new_delta(self) -> StoreDelta:
-        """What gathers the changes of the flow and its nodes."""
-        return FlowDelta()
+    def add_changes(self, changes: list[KeyChange]) -> None:
+        """Adds changes of the flow's own, or of its nodes, to those there are."""
+        keys = self._keys
+        for name, change, _, _ in changes:
+            # A key that is there and is modified again is what it was: by far the most.
+            if change is not MODIFIED or keys.get(name, REMOVED) is REMOVED:
+                merge(keys, name, change)
 
-    def settle_changes(self) -> None:
+    def settle(self) -> None:
         """Puts together what the flow and its nodes changed; a flow that is a node describes it as nodes do."""
-        if isinstance(self.delta, FlowDelta):
-            self.delta.settle(self, described=self.orchestration is not None)
+        if self.watch is not None:
+            self.changes = settled(self, self._keys, described=self.orchestration is not None)
+        if self.recording and self.place.policy.io is not None:
+            self.note_io(semconv.OUTPUT_VALUE, content.public_store(self.store))
 
     def orchestration_began(self) -> None:
         """Closes the window that is open during ``prep`` and ``post``: from here on the nodes write."""
@@ -104,7 +109,7 @@ class FlowRun(Visit):
             return
         if not self._exec_began:
             self._exec_began = perf_counter()
-        if self._rounds == 1:
+        if self._rounds == 1 and self.watch is not None:
             self.close_window()
 
     def orchestration_ended(self) -> None:
@@ -116,16 +121,13 @@ class FlowRun(Visit):
         if self._rounds == 0:
             self.open_window(follows=self.info.goes_straight)
 
-    def over(self, ended: float, error: str | None) -> None:
-        """Closes what is open, and hands the changes on to the flow around."""
-        super().over(ended, error)
-        if self.recording and self.place.policy.io is not None:
-            self.note_io(semconv.OUTPUT_VALUE, content.public_store(self.store))
-
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the flow's metrics."""
         if not self.is_transparent:
-            self.tracing.metrics.flow_ended(seconds, self.metric_names(), error)
+            names = self.place.metric_attributes
+            if self.seen.known:
+                names = content.masked(self.seen, names)
+            self.tracing.metrics.flow_ended(seconds, names, error)
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the run once it is over."""

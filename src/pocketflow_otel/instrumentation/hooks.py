@@ -46,7 +46,7 @@ def _argument(args: _Arguments, kwargs: _Keywords, position: int, name: str) -> 
 def _store(args: _Arguments, kwargs: _Keywords) -> Any:
     """The store that a visit is given; of a view the store itself."""
     store: Any = args[0] if args else kwargs.get("shared")
-    return store.viewed_store if type(store) is not dict and issubclass(type(store), StoreView) else store
+    return store.viewed_store if issubclass(type(store), StoreView) else store
 
 
 class Hooks:
@@ -118,7 +118,7 @@ class Hooks:
                 return self._begin_untraced(owner, instance, parent, around)
         elif not info.is_node:
             return None
-        store = _store(args, kwargs)
+        store = args[0] if args and type(args[0]) is dict else _store(args, kwargs)
         visit: Visit = (FlowRun if info.is_flow else Visit)(tracing, owner, instance, info, parent, store)
         if BUDGETS in around and _is_visit(parent, info) and (visit.place.is_plain or _is_outermost(owner, instance)):
             budgeting.begin_visit(around, visit.place.name, parent)
@@ -183,11 +183,10 @@ class Hooks:
         # A scope that is no visit has no instance.
         if visit is None or visit.instance is not instance:
             return None
-        if visit.info.is_batch and owner not in visit.info.whole_batch:
+        info = visit.info
+        if info.is_batch and owner not in info.whole_batch:
             return Item(visit, around)
-        if visit.in_exec:
-            return None
-        if not (visit.recording or visit.info.is_batch or visit.max_retries != 1 or BUDGETS in around):
+        if visit.in_exec or not (visit.recording or info.is_batch or visit.max_retries != 1 or BUDGETS in around):
             return None
         visit.exec_began(args[0] if args else next(iter(kwargs.values()), None))
         return _ExecPhase(visit)
@@ -357,7 +356,7 @@ class _ExecPhase:
 
     def fail(self, error: BaseException) -> None:  # noqa: ARG002 - the visit records it
         try:
-            self._visit.exec_is_over()
+            self._visit.exec_raised()
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording the end of exec")
 

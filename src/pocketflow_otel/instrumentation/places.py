@@ -28,8 +28,8 @@ class Place:
         metric_attributes: What its metrics are kept by.
         numbers: Numbers its visits, from 1, safely under threads.
         successors: Its successors by action; held, so that the identity by which it is known is given to no other.
-        routes: What was found out of the successors followed so far, by action: the node, the action and the node's
-            name as they are shown.
+        routes: What was found out of the successors followed so far, by what ``post`` returned: the node, and the
+            attributes that tell the action and where it leads.
         visits: How often it was visited in this run of the flow.
     """
 
@@ -48,7 +48,7 @@ class Place:
     ) -> None:
         self.name = name
         self.successors = successors
-        self.routes: dict[Any, tuple[object, str, str]] = {}
+        self.routes: dict[str | None, tuple[object, dict[str, Any]]] = {}
         self.visits = 0
         self.numbers = itertools.count(1)
         self.level = tracing.selection.level(name, info.name, outermost=flow_name is None and info.is_flow)

@@ -42,7 +42,7 @@ _MAX_STACK: Final = 16 * 1024
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))
 
 
-_NO_CONTEXT: Final = Context()
+NO_CONTEXT: Final = Context()
 _INTERNAL: Final = SpanKind.INTERNAL
 
 
@@ -94,7 +94,7 @@ class Scope:
         self.recording = False
         self.span: Span = INVALID_SPAN
         self.seen: SeenSecrets = NOTHING_SEEN if parent is None else parent.seen
-        self.context = _NO_CONTEXT
+        self.context = NO_CONTEXT
         self._generation = tracing.generation
         self._token: Token[Context] | None = None
         self._told: tuple[BaseException, ...] = ()  # by scopes inside, of what they raised
@@ -103,38 +103,26 @@ class Scope:
         self.ledger: Ledger | None = None
         self.memory: Memory | None = None
 
-    def start_span(self, name: str, attributes: dict[str, Any], around: Context) -> None:
-        """Starts the scope's span."""
+    def enter(self, name: str, attributes: dict[str, Any], around: Context) -> None:
+        """Starts the scope's span, and makes both the current ones."""
+        tracing = self.tracing
         session: Any = around.get(SESSION)
         if session is not None:
             attributes = {**attributes, **session}
-        start = self.tracing.start_span
-        self.span = span = start(name, around, _INTERNAL, attributes)
+        self.span = span = tracing.start_span(name, around, _INTERNAL, attributes)
         try:
             self.recording = span.is_recording()
             if self.recording and self.seen is NOTHING_SEEN:
-                self.seen = self.tracing.secrets_of(span.get_span_context().trace_id)
+                self.seen = tracing.secrets_of(span.get_span_context().trace_id)
         except Exception:  # noqa: BLE001 - the SDK may be anyone's
             guard.caught("asking a span")
-
-    def enter(self, around: Context) -> None:
-        """Makes the scope and its span the current ones."""
-        self.context = context = Context({**around, _SPAN_KEY: self.span, SCOPE: self})
+        self.context = context = Context({**around, _SPAN_KEY: span, SCOPE: self})
         self._token = otel_context.attach(context)
 
     def enter_without_span(self, around: Context) -> None:
         """Makes the scope current, leaving the current span as it is."""
         self.context = Context({**around, SCOPE: self})
         self._token = otel_context.attach(self.context)
-
-    def leave(self) -> None:
-        """Makes the scope around current again, where this one is: a coroutine may be closed from anywhere."""
-        token, self._token = self._token, None
-        if token is None:
-            return
-        current = otel_context.get_current()
-        if current is self.context or _is_within(current.get(SCOPE), self):
-            otel_context.detach(token)
 
     @property
     def is_ours_to_end(self) -> bool:
@@ -157,18 +145,23 @@ class Scope:
 
     def end(self) -> None:
         """Leaves the scope and ends its span."""
+        token, self._token, span = self._token, None, self.span
         try:
-            self.leave()
-            if self.span is not INVALID_SPAN and self._generation is self.tracing.generation:
+            if token is not None:
+                # Where another scope is current it stays so: a coroutine may be closed from anywhere.
+                current = otel_context.get_current()
+                if current is self.context or _is_within(current.get(SCOPE), self):
+                    otel_context.detach(token)
+            if span is not INVALID_SPAN and self._generation is self.tracing.generation:
                 if self.sums is not None and self.recording:
-                    self.span.set_attributes(self.tracing.accounts.told(self.sums))
+                    span.set_attributes(self.tracing.accounts.told(self.sums))
                 if self._shortened:
-                    self.span.set_attribute(semconv.TRUNCATED, self._shortened)
-                self.span.end()
+                    span.set_attribute(semconv.TRUNCATED, self._shortened)
+                span.end()
         except Exception:  # noqa: BLE001 - span processors are the user's
             guard.caught("ending a span")
         # Both refer back to the scope: without this each scope would have to wait for the garbage collector.
-        self.context = _NO_CONTEXT
+        self.context = NO_CONTEXT
         if self._told:
             self._told = ()
 
@@ -293,15 +286,21 @@ class Orchestration(Scope):
         self.previous: str | None = None
         if flow.info.is_batch_flow and not flow.is_transparent:
             attributes = {**flow.place.inside, semconv.BATCH_INDEX: next(flow.item_numbers)}
-            self.start_span(semconv.SPAN_ITERATION, attributes, around)
+            self.enter(semconv.SPAN_ITERATION, attributes, around)
             if self.recording:
-                content.remember(flow, params)
-            if self.recording and flow.place.policy.values is not None:
-                self.tell_at_once(content.params(flow, params))
-            self.enter(around)
+                self._recording_began(params)
         else:
             self.enter_without_span(around)
         flow.orchestration_began()
+
+    def _recording_began(self, params: Any) -> None:
+        flow = self.flow
+        try:
+            content.remember(flow, params)
+            if flow.place.policy.values is not None:
+                self.tell_at_once(content.params(flow, params))
+        except Exception:  # noqa: BLE001 - the guard decides; the round has begun, and must end
+            guard.caught("recording a round")
 
     def finish(self, result: Any = None) -> None:
         """Ends the round."""

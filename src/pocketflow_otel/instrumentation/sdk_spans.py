@@ -45,6 +45,8 @@ class SdkSpans:
         self._accounts = accounts
         self._active = True
         self._hooked: type | None = None
+        # The scope that our tracer gives its spans: known by itself, for its name takes longer to ask for.
+        self._own: object = object()
         # Open spans by id, for those that begin inside: one that is never ended goes with its span object.
         self._open: weakref.WeakValueDictionary[int, SpanOfOthers] = weakref.WeakValueDictionary()
 
@@ -69,7 +71,7 @@ class SdkSpans:
     def _start_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
         def start(span: Any, start_time: int | None = None, parent_context: Context | None = None) -> None:
             try:
-                if getattr(span.instrumentation_scope, "name", None) != _OURS and self._active:
+                if span.instrumentation_scope is not self._own and self._is_of_others(span) and self._active:
                     self._begins(span, parent_context)
             except Exception:  # noqa: BLE001 - the guard decides
                 guard.caught("noting where a span begins")
@@ -80,7 +82,7 @@ class SdkSpans:
     def _end_hook(self, _owner: type, call: Method, _is_async: bool) -> Method:
         def end(span: Any, end_time: int | None = None) -> None:
             try:
-                if getattr(span.instrumentation_scope, "name", None) != _OURS:
+                if span.instrumentation_scope is not self._own and self._is_of_others(span):
                     self._ends(span, end_time)
                     if self._active and span.is_recording():
                         mask_told(span)
@@ -89,6 +91,13 @@ class SdkSpans:
             call(span, end_time)
 
         return end
+
+    def _is_of_others(self, span: Any) -> bool:
+        scope = span.instrumentation_scope
+        if getattr(scope, "name", None) != _OURS:
+            return True
+        self._own = scope
+        return False
 
     def _begins(self, span: Any, parent_context: Context | None) -> None:
         context = parent_context if parent_context is not None else otel_context.get_current()

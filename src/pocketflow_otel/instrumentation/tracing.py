@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
@@ -39,16 +38,14 @@ _LONGEST_NAME: Final = 1024
 _DETAILED_DEPTH: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Outlet:
+class Outlet(NamedTuple):
     """Where content of one kind goes."""
 
     on_spans: bool
     on_events: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What is recorded of a flow or node.
 
     Attributes:
@@ -85,6 +82,7 @@ class Tracing:
         generation: Exchanged in the child of a fork: what was begun before is the parent's to end.
         accounts: The calls of models.
         limits: What each outermost flow may use.
+        names: Keys and names rendered lately, as `safe_name` does.
         short_texts: Texts rendered lately, in which no secret was found.
     """
 
@@ -110,7 +108,7 @@ class Tracing:
         self._normal = _policy(options, detailed=False)
         self._detailed = _policy(options, detailed=True)
         self._secrets: OrderedDict[int, SeenSecrets] = OrderedDict()
-        self._names: dict[str, tuple[str, bool]] = {}
+        self.names: dict[str, tuple[str, bool]] = {}
         self.short_texts: dict[str, Encoded] = {}
         _tracings.add(self)
 
@@ -171,13 +169,13 @@ class Tracing:
         """A name, key or action fit to be shown, and whether it is the name of a secret."""
         if type(value) is not str:
             return safe_key(value, self.redactor, None), False
-        known = self._names.get(value)
+        known = self.names.get(value)
         if known is None:
             known = safe_key(value, self.redactor, None), self.redactor.is_secret_name(value)
-            if len(self._names) >= _NAMES_REMEMBERED:
-                self._names.clear()
+            if len(self.names) >= _NAMES_REMEMBERED:
+                self.names.clear()
             if len(value) <= _LONGEST_NAME:
-                self._names[value] = known
+                self.names[value] = known
         return known
 
     def log_content(self, event: str, attributes: dict[str, Any], context: Context) -> None:

@@ -75,8 +75,7 @@ class Item(Trial):
         self.max_retries = visit.max_retries
         self.waits = visit.waits
         attributes = {**visit.place.inside, semconv.BATCH_INDEX: next(visit.item_numbers)}
-        self.start_span(semconv.SPAN_ITEM, attributes, around)
-        self.enter(around)
+        self.enter(semconv.SPAN_ITEM, attributes, around)
 
     def finish(self, result: Any = None) -> None:
         """Ends the item."""
@@ -120,8 +119,7 @@ class Attempt(Scope):
         }
         if self._number > 1 and trial.waits:
             attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
-        self.start_span(semconv.SPAN_ATTEMPT, attributes, around)
-        self.enter(around)
+        self.enter(semconv.SPAN_ATTEMPT, attributes, around)
 
     def finish(self, result: Any = None) -> None:
         """Ends the try, which succeeded."""

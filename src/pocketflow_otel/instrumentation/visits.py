@@ -6,15 +6,18 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
+from opentelemetry.trace import INVALID_SPAN
 
 from pocketflow_otel import semconv
 from pocketflow_otel.capture.containers import SCALARS
 from pocketflow_otel.capture.output import Printed
+from pocketflow_otel.capture.reading import count_keys
+from pocketflow_otel.capture.seen import NOTHING_SEEN
 from pocketflow_otel.guard import guard
-from pocketflow_otel.instrumentation import content, errors
+from pocketflow_otel.instrumentation import content, errors, store_delta
+from pocketflow_otel.instrumentation.filling import set_attributes
 from pocketflow_otel.instrumentation.places import Place
-from pocketflow_otel.instrumentation.scopes import Orchestration, Scope, numbers
-from pocketflow_otel.instrumentation.store_delta import KeyChange, StoreDelta
+from pocketflow_otel.instrumentation.scopes import NO_CONTEXT, Orchestration, Scope, numbers
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.tries import MOST_RETRIES, Trial
 from pocketflow_otel.visiting import VISITING, Paused
@@ -23,9 +26,11 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from pocketflow_otel.capture.encoding import Encoded
+    from pocketflow_otel.capture.store import Snapshot
     from pocketflow_otel.instrumentation.attribution import StoreWatch
     from pocketflow_otel.instrumentation.classes import ClassInfo
-    from pocketflow_otel.visiting import Measured
+    from pocketflow_otel.instrumentation.store_delta import KeyChange
+    from pocketflow_otel.visiting import Measured, Visiting
 
 _LEAST_SECONDS: Final = 0.0001
 _LEAST_MEMORY: Final = 64 * 1024
@@ -45,7 +50,8 @@ class Visit(Trial):
         orchestration: The round of the flow that visits it; None where it runs by itself.
         place: Its place in that flow, or one of its own.
         store: The shared store it was given.
-        delta: What it does to the store; None where that is not recorded.
+        watch: The windows open on that store; None where what it does to the store is not recorded.
+        changes: What it has done to the store, each key once.
         overlapped: Whether another node may have written to the store in the same time.
         exec_alone: Whether no node on another branch was in its ``exec`` in the same time.
         in_exec: Whether ``exec`` is under way.
@@ -54,25 +60,38 @@ class Visit(Trial):
     """
 
     keeps_ledger = True
-    __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_started",
-                 "_watch", "_watch_is_own", "attributes", "delta", "exec_alone", "in_exec", "info", "item_numbers",
-                 "items_failed", "orchestration", "overlapped", "store")  # fmt: skip
+    __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_snapshot",
+                 "_started", "_visiting", "_watch_is_own", "attributes", "changes", "exec_alone", "in_exec", "info",
+                 "item_numbers", "items_failed", "orchestration", "overlapped", "store", "watch")  # fmt: skip
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
     ) -> None:
-        Trial.__init__(self, tracing, parent)  # at every visit, and super() takes three times as long
-        self.instance = self.node = instance
+        # Written out, not left to the classes above: at every visit each of their calls takes as long as ten lines.
+        self.tracing = tracing
+        self.parent = parent
         self.owner = owner
+        self.instance = self.node = instance
         self.info = info
         self.store = store
+        self.seen = NOTHING_SEEN if parent is None else parent.seen
+        self.span = INVALID_SPAN
+        self.recording = False
+        self.context = NO_CONTEXT
+        self._token = None
+        self._generation = tracing.generation
+        self._told = self._shortened = ()
+        self.sums = self.ledger = self.memory = None
+        self.max_retries = 1
+        self.attempts = self.items_failed = self._retries = 0
+        self.waits = self.fallback = self.in_exec = self._watch_is_own = False
+        self.last_try_ended = 0.0
         self.orchestration: Orchestration | None = None
-        self.delta: StoreDelta | None = None
-        self.in_exec = False
-        self.items_failed = self._retries = 0
-        self._started = 0.0
-        read = info.attributes
-        self.attributes = attributes = read(instance)
+        self.watch: StoreWatch | None = None
+        self.changes: list[KeyChange] | None = None
+        self._snapshot: Snapshot | None = None
+        self._visiting: Visiting | None = None
+        self.attributes = attributes = info.attributes(instance)
         retries = attributes.get("max_retries", 1)
         if type(retries) is int and retries != 1:  # of anything else no code is run
             self.max_retries = max(-MOST_RETRIES, min(retries, MOST_RETRIES))
@@ -84,70 +103,63 @@ class Visit(Trial):
             self.place = places.known.get(id(attributes.get("successors"))) or places.of(instance, attributes)
         else:
             self.place = Place.alone(tracing, info, instance, attributes)
-        if info.is_batch or info.is_batch_flow:
+        if info.repeats:
             self.item_numbers = numbers()
 
     # The beginning.
 
     def begin(self, around: Context) -> None:
         """Starts the span, makes it current, and looks at the store."""
-        name, attributes = self.place.span_name, self.known_at_start()
+        place, orchestration, visiting = self.place, self.orchestration, VISITING.get()
+        name, attributes = place.span_name, place.attributes.copy()
+        if orchestration is not None or not self.info.is_flow:
+            attributes[semconv.NODE_VISIT] = place.visits = next(place.numbers)
+            previous = None if orchestration is None else orchestration.previous
+            if visiting is not None and visiting.instance is self.instance:
+                self._visiting = visiting
+                previous = visiting.follows
+            if previous is not None:
+                attributes[semconv.GRAPH_NODE_PARENT_ID] = previous
         if self.seen.known:  # a name may be a secret, known for one by now
             name, attributes = self.seen.mask(name), content.masked(self.seen, attributes)
-        self.start_span(name, attributes, around)
-        self.enter(around)
+        self.enter(name, attributes, around)
         self._started = perf_counter()
         if self.recording:
             try:
                 self.recording_began()
             except Exception:  # noqa: BLE001 - the guard decides; the visit has begun, and must end
-                guard.caught(f"recording {self.place.span_name}")
-
-    def known_at_start(self) -> dict[str, Any]:
-        """What samplers may read."""
-        place, orchestration = self.place, self.orchestration
-        attributes = place.attributes.copy()
-        attributes[semconv.NODE_VISIT] = place.visits = next(place.numbers)
-        if orchestration is not None:
-            visiting = VISITING.get()
-            known = visiting is not None and visiting.instance is self.instance
-            previous = visiting.follows if known else orchestration.previous  # type: ignore[union-attr]
-            if previous is not None:
-                attributes[semconv.GRAPH_NODE_PARENT_ID] = previous
-        return attributes
+                guard.caught(f"recording {name}")
 
     def recording_began(self) -> None:
         """Sets what only a recorded visit has, and opens its window on the store."""
-        self.overlapped = self._phased = self._watch_is_own = False
+        self.overlapped = self._phased = False
         self.exec_alone = True
         self._exec_began = self._exec_ended = 0.0
         self._batch_size: int | None = None
         self._io: dict[str, Encoded] | None = None
         self._printed: dict[str, Printed] | None = None
-        if self.place.policy.values is not None:
+        policy = self.place.policy
+        if policy.values is not None:
             self.tell_at_once(content.params(self, self.attributes.get("params")))
         if self.store is None:
             return
         flow = None if self.orchestration is None else self.orchestration.flow
-        if flow is not None and flow.delta is not None and flow.store is self.store:
-            self._watch: Any = flow._watch  # noqa: SLF001 - a visit as well
+        if flow is not None and flow.watch is not None and flow.store is self.store:
+            self.watch = watch = flow.watch
         else:
-            self._watch, self._watch_is_own = self._find_watch()
-        self.delta = self.new_delta()
-        self.open_window(follows=flow is not None and flow.info.goes_straight)
+            watch = self._find_watch()
+        self._snapshot = watch.open(self, policy.store_depth, follows=flow is not None and flow.info.goes_straight)
 
-    def new_delta(self) -> StoreDelta:
-        """What gathers the visit's changes of the store."""
-        return StoreDelta()
-
-    def _find_watch(self) -> tuple[StoreWatch, bool]:
-        """The watch of the store, and whether it was acquired, no visit around having one."""
+    def _find_watch(self) -> StoreWatch:
+        """The watch of the store, acquired where no visit around has one."""
         scope: Any = self.parent
         while scope is not None:
-            if isinstance(scope, Visit) and scope.delta is not None and scope.store is self.store:
-                return scope._watch, False  # noqa: SLF001 - a visit as well
+            if isinstance(scope, Visit) and scope.watch is not None and scope.store is self.store:
+                self.watch = scope.watch
+                return self.watch
             scope = scope.parent
-        return self.tracing.watches.acquire(self.store), True
+        self.watch, self._watch_is_own = self.tracing.watches.acquire(self.store), True
+        return self.watch
 
     def open_window(self, *, follows: bool) -> None:
         """Begins to look at what happens to the store.
@@ -155,17 +167,24 @@ class Visit(Trial):
         Args:
             follows: Whether no code but PocketFlow's has run since the window before was closed.
         """
-        if self.delta is not None:
-            self.delta.snapshot = self._watch.open(self, self.place.policy.store_depth, follows=follows)
+        if self.watch is not None:
+            self._snapshot = self.watch.open(self, self.place.policy.store_depth, follows=follows)
 
     def close_window(self) -> None:
         """Takes what has happened to the store."""
-        if self.delta is not None:
-            snapshot = None
-            try:
-                snapshot = self.delta.window_closed(self)
-            finally:
-                self._watch.close(self, snapshot)
+        snapshot, self._snapshot = self._snapshot, None
+        left: Snapshot | None = None
+        try:
+            if snapshot is not None and (found := snapshot.move_on(self.store)):
+                self.add_changes(store_delta.described(self, found))
+            left = snapshot
+        finally:
+            if self.watch is not None:
+                self.watch.close(self, left)
+
+    def add_changes(self, changes: list[KeyChange]) -> None:
+        """Adds changes of the store to those there are, made before them."""
+        self.changes = changes if not self.changes else store_delta.one_after_the_other(self.changes, changes)
 
     # The way through exec.
 
@@ -183,33 +202,40 @@ class Visit(Trial):
         if self.info.is_async or self.tracing.watches.users > 1 or (records_io and self._has_written()):
             self._phased = True
             self.close_window()
-            if self.delta is not None:
-                self._watch.exec_began(self)
+            if self.watch is not None:
+                self.watch.exec_began(self)
         if records_io:
             self.note_io(semconv.INPUT_VALUE, prepared)
 
     def _has_written(self) -> bool:
-        snapshot = None if self.delta is None else self.delta.snapshot
-        return snapshot is not None and not snapshot.is_still(self.store)
+        return self._snapshot is not None and not self._snapshot.is_still(self.store)
 
     def exec_returned(self, result: Any) -> None:
         """Takes what ``_exec`` returned."""
-        self.exec_is_over()
+        self.in_exec = False
+        if self.recording:
+            self._exec_ended = perf_counter()
+            if self._phased:
+                self._open_after_exec()
         if self._told:
-            self.forget_told()
+            self._told = ()  # what was raised in between was caught: it would keep alive what was there
         kind = type(result)
-        if not (type(kind) is type and kind in SCALARS) and not self.info.is_batch:  # each item has told of its own
+        if (type(kind) is not type or kind not in SCALARS) and not self.info.is_batch:  # each item has told of its own
             self.returned(result)
         if self.recording and self.place.policy.io is not None:
             self.note_io(semconv.OUTPUT_VALUE, result)
 
-    def exec_is_over(self) -> None:
-        """Notes that ``_exec`` returned or raised."""
+    def exec_raised(self) -> None:
+        """Notes that ``_exec`` raised."""
         self.in_exec = False
         if self.recording:
             self._exec_ended = perf_counter()
-            if self._phased and self.delta is not None:
-                self.open_window(follows=self._watch.exec_ended(self))
+            if self._phased:
+                self._open_after_exec()
+
+    def _open_after_exec(self) -> None:
+        if self.watch is not None:
+            self.open_window(follows=self.watch.exec_ended(self))
 
     def count_retries(self, attempts: int) -> None:
         """Adds the tries of an item, or of the node itself, after the first."""
@@ -246,10 +272,7 @@ class Visit(Trial):
         """Ends the visit, which returned an action."""
         try:
             if self._generation is self.tracing.generation:
-                ended = perf_counter()
-                self.over(ended, None)
-                if self.recording:
-                    self.span.set_attributes(self.known_at_end(ended, result, returned=True))
+                self._over(result, None)
                 if self.orchestration is not None:
                     self.orchestration.previous = self.place.name
         except Exception:  # noqa: BLE001 - the guard decides
@@ -261,51 +284,45 @@ class Visit(Trial):
         """Ends the visit, which raised."""
         try:
             if self._generation is self.tracing.generation:
-                ended = perf_counter()
-                self.over(ended, None if issubclass(type(error), Paused) else errors.error_type(error))
-                if self.recording:
-                    self.span.set_attributes(self.known_at_end(ended, None, returned=False))
+                self._over(None, None if issubclass(type(error), Paused) else errors.error_type(error))
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"recording {self.place.span_name}")
         finally:
             super().fail(error)
 
-    def over(self, ended: float, error: str | None) -> None:
-        """Closes the window on the store, and records metrics."""
-        if self.delta is not None:
-            try:
+    def _over(self, action: Any, error: str | None) -> None:
+        """Closes the window on the store, records metrics, and tells what is known at the end."""
+        ended = perf_counter()
+        orchestration = self.orchestration
+        try:
+            if self.watch is not None:
                 self.close_window()
-                self.settle_changes()
-                if self.delta.changes and self.orchestration is not None:
-                    self._hand_on(self.orchestration.flow, self.delta.changes)
-            finally:
-                if self._watch_is_own:
-                    self.tracing.watches.release(self._watch)
+            if self.info.is_flow:
+                self.settle()
+            if self.changes and orchestration is not None:
+                flow = orchestration.flow if not orchestration.flow.is_transparent else _around(orchestration.flow)
+                if flow is not None and flow.watch is not None and flow.store is self.store:
+                    flow.add_changes(self.changes)
+        finally:
+            if self._watch_is_own and self.watch is not None:
+                self.tracing.watches.release(self.watch)
         if self.attempts > 1 and not self.info.is_batch:
             self.count_retries(self.attempts)
         self.record_metrics(ended - self._started, error)
+        if self.recording:
+            set_attributes(self.span, self.known_at_end(ended, action, returned=error is None))
 
-    def settle_changes(self) -> None:
-        """Called once no more changes will come."""
-
-    def _hand_on(self, flow: Any, changes: list[KeyChange]) -> None:
-        while flow is not None and flow.is_transparent:
-            flow = flow.orchestration.flow if flow.orchestration is not None else None
-        if flow is not None and flow.delta is not None and flow.store is self.store:
-            flow.delta.add(changes)
+    def settle(self) -> None:
+        """Called at a flow's end, once no more changes of the store will come."""
 
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the visit's metrics."""
-        metrics = self.tracing.metrics
-        names = self.metric_names()
+        metrics, names = self.tracing.metrics, self.place.metric_attributes
+        if self.seen.known:
+            names = content.masked(self.seen, names)
         metrics.node_ended(seconds, names, error)
         if self._retries:
             metrics.retried(self._retries, names)
-
-    def metric_names(self) -> dict[str, str]:
-        """What the metrics are kept by, with nothing that is known for a secret by now."""
-        names = self.place.metric_attributes
-        return content.masked(self.seen, names) if self.seen.known else names
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the visit once it is over.
@@ -315,46 +332,45 @@ class Visit(Trial):
             action: What it returned.
             returned: Whether it did return.
         """
-        attributes: dict[str, Any] = {}
-        if returned:
-            self._tell_action(action, attributes)
+        attributes = self._routed(action) if returned else {}
         if self._exec_ended and ended - self._started >= _LEAST_SECONDS:
             self._tell_phases(ended, attributes)
         if self.info.repeats or self.max_retries != 1 or self.fallback:
             self._tell_tries(attributes)
-        if self.delta is not None:
-            self.delta.tell(self, attributes)
-        visiting = VISITING.get()
-        if visiting is not None and visiting.instance is self.instance:
-            _tell_measured(visiting.measured(), attributes)
+        if self.watch is not None:
+            store = self.store
+            if number := len(store) if type(store) is dict else count_keys(store):
+                attributes[semconv.STORE_KEYS] = number
+            if self.changes:
+                store_delta.tell(self, self.changes, attributes)
+        if self._visiting is not None:
+            _tell_measured(self._visiting.measured(), attributes)
         if self._printed is not None:
             content.tell_printed(self, self._printed, attributes)
         if self._io is not None:
             content.tell_io(self, self._io, attributes)
         return attributes
 
-    def _tell_action(self, action: Any, attributes: dict[str, Any]) -> None:
+    def _routed(self, action: Any) -> dict[str, Any]:
+        """The action, and the node that follows."""
+        place, successors = self.place, self.place.successors
+        if (type(action) is str or action is None) and action in place.routes and not self.seen.known:
+            following, known = place.routes[action]
+            if successors.get(action or semconv.DEFAULT_ACTION) is following:
+                return known.copy()
         plain = type(type(action)) is type and type(action) in _PLAIN_ACTIONS
         routed = (action or semconv.DEFAULT_ACTION) if plain else action
-        place, successors = self.place, self.place.successors
-        if plain and routed in place.routes and not self.seen.known:
-            following, shown, name = place.routes[routed]
-            if successors.get(routed) is following:
-                attributes[semconv.ACTION] = shown
-                attributes[semconv.NODE_NEXT] = name
-                return
-        attributes[semconv.ACTION] = shown = content.key_name(self, routed)
+        attributes: dict[str, Any] = {semconv.ACTION: content.key_name(self, routed)}
         if not (successors and plain) or self.orchestration is None or self.orchestration.flow.info.own_routing:
-            return
+            return attributes
         following = successors.get(routed, self)
         if following is self:
             attributes[semconv.ACTION_UNROUTED] = True
         elif following is not None and (name := self.orchestration.flow.places.name_of(following)) is not None:
-            if self.seen.known:
-                name = self.seen.mask(name)
-            else:
-                place.routes[routed] = following, shown, name
-            attributes[semconv.NODE_NEXT] = name
+            attributes[semconv.NODE_NEXT] = self.seen.mask(name) if self.seen.known else name
+            if (type(action) is str or action is None) and not self.seen.known:
+                place.routes[action] = following, attributes.copy()
+        return attributes
 
     def _tell_phases(self, ended: float, attributes: dict[str, Any]) -> None:
         seconds = self._exec_began - self._started
@@ -391,6 +407,13 @@ class Visit(Trial):
         content.remember(self, self.store)
         content.remember(self, self.attributes.get("params"))
         super().remember_secrets()
+
+
+def _around(flow: Any) -> Any:
+    """The innermost flow around one that has no span, which has one of its own; None without."""
+    while flow is not None and flow.is_transparent:
+        flow = flow.orchestration.flow if flow.orchestration is not None else None
+    return flow
 
 
 def _tell_measured(measured: Measured, attributes: dict[str, Any]) -> None:
