@@ -130,3 +130,13 @@ def test_names_are_remembered_up_to_a_bound(extra):
     assert totals.run_of("flow 7", 0) == 2
     assert totals.run_of(f"flow {MAX_NAMES}", 0) == 1
     assert totals.flows == MAX_NAMES + extra + 2
+
+
+def test_totals_are_whole_on_a_narrow_terminal(show):
+    shown = show(columns=30, color=False)
+    p = shown.program
+    p.fail(p.node("a node with quite a long name"), ValueError("no"), 10)
+    shown.console.shutdown()
+    *lines, total = shown.text.splitlines()
+    assert max(map(len, lines)) <= 30
+    assert total == "  total ✘ 1 node visit in 10ms  1 error"

@@ -306,9 +306,8 @@ class LiveConsole(SpanProcessor):
     def _write_totals(self) -> None:
         lines = self._total_lines()
         if lines:
-            self._terminal.write([[], *lines])
-            # Paths and advice are there to be copied: better on two lines than cut.
-            self._terminal.write(self._closing_lines(), whole=True)
+            # What it came to is told once, and paths and advice are there to be copied: better on two lines than cut.
+            self._terminal.write([[], *lines, *self._closing_lines()], whole=True)
         self._terminal.close()
 
     def _total_lines(self) -> list[Line]:

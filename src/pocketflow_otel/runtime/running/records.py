@@ -110,14 +110,12 @@ class NodeRecord:
     def as_json(self) -> dict[str, Any]:
         """What is worth telling: what is at its default is left out."""
         kept = {
-            each.name: value
+            each.name: iso(value) if each.name == "started" else value
             for each in fields(self)
             if each.name not in _APART and ((value := getattr(self, each.name)) not in _NOTHING or each.name in _ALWAYS)
         }
         if self.at:
             kept["at"] = list(self.at)
-        if self.started:
-            kept["started"] = iso(self.started)
         if self.error is not None:
             kept["error"] = self.error.as_json()
         if self.status in {"succeeded", "degraded"} and self.content_type:
@@ -125,7 +123,7 @@ class NodeRecord:
         return kept
 
 
-_APART: Final = frozenset({"number", "cause", "output", "error", "at", "started"})
+_APART: Final = frozenset({"number", "cause", "output", "error", "at"})
 _ALWAYS: Final = frozenset({"node", "visit", "status", "seconds"})
 _NOTHING: Final[tuple[Any, ...]] = (None, "", 0, 0.0, (), {}, "node")
 
