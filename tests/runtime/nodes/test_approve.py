@@ -108,7 +108,7 @@ async def test_a_file_decides_once_it_is_there(
 ) -> None:
     task = asyncio.ensure_future(decision(context, by="file", show={"to": "ada"}))
     path = context.artifacts / "node.1.decision"
-    await until(lambda: f"write approve or reject to {path}, or JSON" in told())
+    await until(lambda: f'write approve or reject, or {{"decision": "approve", "comment": ""}}, to {path}\n' in told())
     assert 'alone · node: Send it?\n{\n  "to": "ada"\n}\n' in told()
     path.write_text(content)
     assert await task == expected

@@ -24,7 +24,9 @@ async def decided(question: Question, path: Path) -> Decision:
     """
     shown = f"\n{visible(question.shown)}" if question.shown else ""
     _say(f"{question.workflow} · {question.node}: {visible(question.prompt)}{shown}")
-    _say(f'write {question.alternatives} to {path}, or JSON: {{"decision": "{question.choices[0]}", "comment": ""}}')
+    as_json = json.dumps({"decision": question.choices[0], "comment": ""}, ensure_ascii=False)
+    # The path stands alone at the end, to be copied.
+    _say(f"write {question.alternatives}, or {as_json}, to {path}")
     told = None
     while True:
         content = _content(path)
