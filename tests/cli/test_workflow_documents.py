@@ -108,6 +108,29 @@ def test_nodes_explains_a_class_beside_the_user(shell):
     assert outcome.stdout.startswith("my_nodes:Rank: Ranks.\n\nwith:\n  top: whole number, required\n")
 
 
+LOUD = """
+import os, sys
+print("loading")
+os.write(1, b"from C\\n")
+
+def give(count: int) -> int:
+    "Gives."
+    return count
+"""
+
+
+def test_what_imported_modules_print_goes_to_standard_error(shell):
+    shell.write("loud.py", LOUD)
+    shell.write("flow.yaml", "workflow: w\nnodes:\n  a: {type: loud:give, with: {count: x}}\n")
+
+    validated = shell.pocketflow_otel("validate", "--json", "flow.yaml")
+    explained = shell.pocketflow_otel("nodes", "--json", "loud:give")
+
+    assert json.loads(validated.stdout)[0]["faults"][0]["path"] == "nodes.a.with.count"
+    assert json.loads(explained.stdout)["name"] == "loud:give"
+    assert [sorted(one.stderr.splitlines()) for one in (validated, explained)] == [["from C", "loading"]] * 2
+
+
 def test_nodes_tells_the_nearest_of_an_unknown_type(shell):
     outcome = shell.pocketflow_otel("nodes", "http.requst")
 

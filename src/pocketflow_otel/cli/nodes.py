@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from pocketflow_otel.cli.choices import flag
-from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
+from pocketflow_otel.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pocketflow_otel.runtime.registry.node_types import NodeType
     from pocketflow_otel.runtime.registry.registry import Registry
+    from pocketflow_otel.runtime.streams import Stdout
 
 _NOT_WRITTEN: Final = 1
 _UNKNOWN: Final = 2
@@ -39,13 +40,16 @@ def nodes(
 ) -> None:
     """List the node types of workflow documents, or explain one: what it is given, what it gives, an example."""
     from pocketflow_otel.runtime.registry.registry import Registry
+    from pocketflow_otel.runtime.streams import Stdout
 
+    # What brings node types is imported, and may print.
+    stdout = Stdout.divert()
     registry = Registry()
     if name is None:
-        _write(_listed_json(registry) if json else _listed(registry))
+        _write(_listed_json(registry) if json else _listed(registry), stdout)
     else:
         kind = _find(registry, name)
-        _write(_json(_described(kind, registry)) if json else _explained(kind, registry))
+        _write(_json(_described(kind, registry)) if json else _explained(kind, registry), stdout)
 
 
 def _find(registry: Registry, name: str) -> NodeType:
@@ -60,9 +64,9 @@ def _find(registry: Registry, name: str) -> NodeType:
         raise typer.Exit(_UNKNOWN) from None
 
 
-def _write(content: str) -> None:
+def _write(content: str, stdout: Stdout) -> None:
     try:
-        write(content, STANDARD_OUTPUT)
+        stdout.write(content, "-")
     except OSError as error:
         say(f"pocketflow-otel: cannot write to standard output: {error.strerror}")
         raise typer.Exit(_NOT_WRITTEN) from None

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
+from pocketflow_otel.cli.output import STANDARD_OUTPUT, say
 
 _NOT_WRITTEN: Final = 1
 _EXIT_CODES: Final = (
@@ -31,10 +31,13 @@ def schema(
 
     from pocketflow_otel.runtime.documents.schema import document_schema
     from pocketflow_otel.runtime.registry.registry import Registry
+    from pocketflow_otel.runtime.streams import Stdout
 
+    # Packages that bring node types are imported, and may print.
+    stdout = Stdout.divert()
     content = dumps(document_schema(Registry()), indent=2, ensure_ascii=False) + "\n"
     try:
-        write(content, output)
+        stdout.write(content, str(output))
     except OSError as error:
         say(f"pocketflow-otel: cannot write {output}: {error.strerror}")
         raise typer.Exit(_NOT_WRITTEN) from None

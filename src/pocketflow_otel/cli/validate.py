@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from pocketflow_otel.cli.choices import flag
-from pocketflow_otel.cli.output import STANDARD_OUTPUT, say, write
+from pocketflow_otel.cli.output import say
 from pocketflow_otel.figures import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pocketflow_otel.runtime.documents.faults import Fault
+    from pocketflow_otel.runtime.streams import Stdout
 
 _INVALID: Final = 2
 _EXIT_CODES: Final = "Exit codes: 0 when all can be run; 2 when one can't, or the command line makes no sense."
@@ -34,11 +35,14 @@ def validate(
 
     from pocketflow_otel.runtime.documents.checks import faults_of
     from pocketflow_otel.runtime.registry.registry import Registry
+    from pocketflow_otel.runtime.streams import Stdout
 
+    # Modules that the documents name are imported, and may print.
+    stdout = Stdout.divert()
     registry = Registry()
     found = {flow: faults_of(Path(flow), registry) for flow in flows}
     if json:
-        _write_json(found)
+        _write_json(found, stdout)
     else:
         _tell(found)
     if any(found.values()):
@@ -52,7 +56,7 @@ def _tell(found: dict[str, list[Fault]]) -> None:
         say(f"{flow}: {count(len(faults), 'fault', 'faults')}" if faults else f"{flow}: it can be run")
 
 
-def _write_json(found: dict[str, list[Fault]]) -> None:
+def _write_json(found: dict[str, list[Fault]], stdout: Stdout) -> None:
     from dataclasses import asdict
     from json import dumps
 
@@ -61,7 +65,7 @@ def _write_json(found: dict[str, list[Fault]]) -> None:
         for flow, faults in found.items()
     ]
     try:
-        write(dumps(documents, indent=2, ensure_ascii=False) + "\n", STANDARD_OUTPUT)
+        stdout.write(dumps(documents, indent=2, ensure_ascii=False) + "\n", "-")
     except OSError as error:
         say(f"pocketflow-otel: cannot write to standard output: {error.strerror}")
         raise typer.Exit(1) from None
