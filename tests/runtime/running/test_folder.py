@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from pocketflow_otel.runtime import execute, load, prepare
+from pocketflow_otel.runtime.running import folder as folder_module
 from pocketflow_otel.runtime.running.events import Event
 from pocketflow_otel.runtime.running.folder import Folder
 from runtime.running.running import document, python, ran
@@ -24,12 +25,19 @@ def test_a_folder_that_holds_something_is_no_other_runs(name, tmp_path):
     assert not (tmp_path / "run" / "artifacts").exists()
 
 
-def test_of_two_runs_at_once_one_has_the_folder(tmp_path):
-    barrier, outcomes = threading.Barrier(8), []
+def test_of_runs_that_find_a_folder_empty_at_once_one_has_it(tmp_path, monkeypatch):
+    all_have_looked, outcomes = threading.Barrier(8), []
+    look = folder_module.occupied
+
+    def look_and_wait(path):
+        found = look(path)
+        all_have_looked.wait(10)
+        return found
+
+    monkeypatch.setattr(folder_module, "occupied", look_and_wait)
 
     def take() -> None:
         folder = Folder(tmp_path / "run")
-        barrier.wait()
         try:
             folder.open()
         except FileExistsError as error:
