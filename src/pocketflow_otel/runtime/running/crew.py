@@ -79,7 +79,7 @@ class Crew:
         self.leaves_frames_free = leaves_frames_free
         self._free = parallel
         self._ready: list[tuple[float, int, int, Step]] = []
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         self._idle: list[Post] = []
         self._closed = False
         self._in_loop = None if leaves_loop_free else Post(in_loop=True)
@@ -89,6 +89,10 @@ class Crew:
         self._free += parallel - self.parallel
         self.parallel = parallel
         self.assign()
+
+    def next_number(self) -> int:
+        """A number that is greater than those before."""
+        return next(self._numbers)
 
     def offer(self, step: Step) -> None:
         """Puts a step among those that are ready."""

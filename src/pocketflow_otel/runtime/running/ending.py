@@ -74,7 +74,7 @@ def _result_of(run: Run) -> Result:
         error=run.failure if status not in {"succeeded", "degraded"} else None,
         nodes=tuple(record for record in records if record.role != "undo"),
         undone=tuple(record for record in records if record.role == "undo"),
-        summary=summary_of(run.plan.document, records, seconds, run.budget.spent, abandoned=run.abandoned),
+        summary=summary_of(run.plan.document, records, seconds, run.root.home.budget.spent, abandoned=run.abandoned),
         problems=(*run.problems, *run.happenings.problems),
         store=run.root.store,
     )

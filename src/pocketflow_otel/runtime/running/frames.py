@@ -50,6 +50,7 @@ class Frame:
         post: Where the thread that runs it waits.
         holders: How many steps that hold frames are running.
         held_back: Those that are ready, and have to wait for one of them.
+        ended_as: A number: of two frames the one with the smaller number had its last step over first.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Frame:
         self.visits: dict[str, int] = {}
         self.last: str | None = None
         self.order: ByAction | ByData = ByAction(self) if scope.by_action else ByData(self)
+        self.ended_as = 0
         self._undo_step: Step | None = None
         self._stop_event: threading.Event | None = None
 
@@ -257,7 +259,10 @@ class Frame:
             child.give_up()
 
     def _look_whether_over(self) -> None:
-        if self._is_over and self.post is not None and self.post.is_waiting:
+        if not self._is_over:
+            return
+        self.ended_as = self.ended_as or self.run.crew.next_number()
+        if self.post is not None and self.post.is_waiting:
             self.post.ring()
 
     def let_go(self, planned: PlannedNode) -> None:
@@ -270,8 +275,8 @@ class Frame:
 
     def note_undoable(self, step: Step) -> None:
         """Takes note of what was done, and can be taken back. The lock is held."""
-        if step.undoable_inside:
-            self.undoable.append(step.undoable_inside)
+        if inside := step.taken_undoable():
+            self.undoable.append(inside)
         if step.planned.node.undo is not None:
             envelope = self.outputs.get(step.planned.name)
             self.undoable.append(Undo(step, None if envelope is None else envelope.body))

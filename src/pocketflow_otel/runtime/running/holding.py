@@ -7,7 +7,9 @@ import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pocketflow_otel.budgets import BudgetExceeded
+from opentelemetry import context as otel_context
+
+from pocketflow_otel.budgets import BudgetExceeded, with_budget
 from pocketflow_otel.runtime.documents.model import MapConfig
 from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached, NodeTimeout
 from pocketflow_otel.runtime.planning import complete_inputs, outputs_by_name
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from pocketflow_otel.runtime.planning import PlannedBody, PlannedDocument
     from pocketflow_otel.runtime.running.flows import Holder
+    from pocketflow_otel.runtime.running.homes import Home
     from pocketflow_otel.runtime.running.records import ErrorInfo
     from pocketflow_otel.runtime.running.steps import Step
 
@@ -45,7 +48,7 @@ def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
     if body is None:
         raise AssertionError(step.planned.path)
     step.timed_out, step.degraded_inside, step.inner_failure = None, False, None
-    step.undoable_inside = []
+    step.undoable_inside.clear()
     with time_limited(step):
         output = _each(step, flow, body) if isinstance(body.config, MapConfig) else _once(step, flow, body)
     try:
@@ -119,11 +122,25 @@ def _document(step: Step, flow: Holder, body: PlannedBody, document: PlannedDocu
     inner = Frame(frame.run, document.scope, home, parent=step, prefix=prefix, at=frame.at)
     inner.store.update(inputs)
     try:
-        return _run(step, flow, body, inner, {})
+        with _limited_calls(home):
+            return _run(step, flow, body, inner, {})
     finally:
         home.over()
         if not inner.undoable:
             frame.run.problems += homes.leave(home)
+
+
+@contextlib.contextmanager
+def _limited_calls(home: Home) -> Iterator[None]:
+    """Limits what calls of models may use in a document."""
+    if not home.budget.is_limited:
+        yield
+        return
+    token = otel_context.attach(with_budget(otel_context.get_current(), home.budget))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
 
 
 def _each(step: Step, flow: Holder, body: PlannedBody) -> list[Any]:
@@ -208,8 +225,9 @@ def _run(step: Step, flow: Holder, body: PlannedBody, inner: Frame, params: dict
         raise
     finally:
         flow.frames.pop(id(inner.store), None)
-    with step.frame.run.crew.lock:
-        step.undoable_inside.extend(inner.undoable)
+    if inner.undoable:
+        with step.frame.run.crew.lock:
+            step.undoable_inside.append((inner.ended_as, inner.undoable))
     return output
 
 

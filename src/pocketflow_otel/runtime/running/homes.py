@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from pocketflow_otel.budgets import Budget, Limits
 from pocketflow_otel.runtime.connections.families import Families
 from pocketflow_otel.runtime.connections.opened import Connections
 from pocketflow_otel.runtime.errors import LimitReached
@@ -31,6 +32,7 @@ class Home:
     Attributes:
         visits: How many visits of its nodes there were, those in documents inside it counted.
         most: How many there may be; None where that is not limited.
+        budget: What calls of models may use, and have used.
         is_over: Whether it has been run.
         forget_time: Ends the count of the time that it may take, if that is limited.
     """
@@ -51,7 +53,9 @@ class Home:
         self.forget_time: Callable[[], None] | None = None
         self.around = around
         self.visits = 0
-        self.most = document.loaded.document.limits.visits
+        limits = document.loaded.document.limits
+        self.most = limits.visits
+        self.budget = Budget(Limits(usd=limits.usd, tokens=limits.tokens))
 
     def count_visit(self) -> None:
         """Counts a visit of a node, here and in the documents around. The crew's lock is held.

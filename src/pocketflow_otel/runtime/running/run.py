@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 
-from pocketflow_otel.budgets import Budget, BudgetExceeded, Limits, with_budget
+from pocketflow_otel.budgets import BudgetExceeded, with_budget
 from pocketflow_otel.runtime.errors import Interrupted, LimitReached, RunError
 from pocketflow_otel.runtime.planning import outputs_by_name
 from pocketflow_otel.runtime.registry.node_types import ClassType
@@ -93,7 +93,6 @@ class Run:
         on_step: OnStep | None = None,
     ) -> None:
         started = dt.datetime.now(dt.UTC).isoformat()
-        limits = plan.document.loaded.document.limits
         self.plan = plan
         self.id = run_id or uuid.uuid4().hex
         self.about = {"id": self.id, "workflow": plan.document.name, "started": started}
@@ -112,7 +111,6 @@ class Run:
         self.loop = Loop(loop)
         self.clock = Clock()
         self.homes = Homes(self)
-        self.budget = Budget(Limits(usd=limits.usd, tokens=limits.tokens))
         listeners = [each for each in (on_event, self.folder.note if directory else None) if each is not None]
         self.happenings = Events(listeners, self.secrets.shown)
         self.has_classes = any(isinstance(node.type, ClassType) for node in plan.document.all_nodes())
@@ -278,12 +276,11 @@ class Run:
         listening.begin()
         try:
             self._tell_run("run.started", {"workflow": self.plan.document.name})
-            limits = self.plan.document.loaded.document.limits
             self.homes.limit_time(self.root.home)
             flow = workflow(self.plan.document.name, self.plan.document.scope, self._prototypes)
             flow.frames[id(self.root.store)] = self.root
-            otel_context.attach(with_budget(otel_context.get_current(), self.budget))
-            with counting_calls(needed=limits.tokens is not None or limits.usd is not None):
+            otel_context.attach(with_budget(otel_context.get_current(), self.root.home.budget))
+            with counting_calls(needed=self.plan.document.limits_calls):
                 flow._run(self.root.store)  # noqa: SLF001 - as PocketFlow's own flows are run
                 self._give_back()
         except BaseException as error:  # noqa: BLE001 - it is told in the result

@@ -7,6 +7,7 @@ import contextvars
 import copy
 import time
 from concurrent.futures import CancelledError
+from operator import itemgetter
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -68,7 +69,7 @@ class Step:
         error: What it raised.
         told_error: The same, as it is told.
         inner_failure: Of a node that holds others: what failed in it, as it is told.
-        undoable_inside: Of such a node: what can be taken back in it.
+        undoable_inside: Of such a node: what can be taken back in it, by the frames' `ended_as`.
         action: The action it chose.
         number: Which visit of its node it is, from 1.
         attempt: Which try, from 1.
@@ -109,7 +110,7 @@ class Step:
         self.error: BaseException | None = None
         self.told_error: ErrorInfo | None = None
         self.inner_failure: ErrorInfo | None = None
-        self.undoable_inside: list[Undoable] = []
+        self.undoable_inside: list[tuple[int, list[Undoable]]] = []
         self.action: str | None = None
         self.output: Envelope | None = None
         self.number = 0
@@ -137,6 +138,12 @@ class Step:
     def is_pointless(self) -> bool:
         """Whether it is not to begin any more."""
         return self.role != "undo" and self.frame.stopped is not None
+
+    def taken_undoable(self) -> list[Undoable]:
+        """Takes what can be taken back in it, in the order in which it was done."""
+        inside = sorted(self.undoable_inside, key=itemgetter(0))
+        self.undoable_inside.clear()
+        return [entries for _, entries in inside]
 
     @property
     def takes_back(self) -> bool:

@@ -36,18 +36,17 @@ Undoable = Undo | list["Undoable"]
 def take_back(frame: Frame, error: BaseException) -> None:
     """Runs the undo nodes of what was done in a frame; not where the run was interrupted."""
     entries, frame.undoable = frame.undoable, []
-    _take_back(frame, entries, frame.failure, error)
+    _take_back(entries, frame.failure or frame.run.failure or _told(frame, error), error)
 
 
 def take_back_inside(step: Step, error: BaseException) -> None:
     """Runs the undo nodes of what was done in the frames that a step holds."""
-    entries, step.undoable_inside = step.undoable_inside, []
-    _take_back(step.frame, entries, step.inner_failure, error)
+    _take_back(step.taken_undoable(), step.inner_failure or step.frame.run.failure or step.told(error), error)
 
 
-def _take_back(frame: Frame, entries: list[Undoable], failure: ErrorInfo | None, error: BaseException) -> None:
-    if entries and not isinstance(error, Interrupted | Waiting):
-        _undo(entries, failure or frame.run.failure or _told(frame, error))
+def _take_back(entries: list[Undoable], failure: ErrorInfo, error: BaseException) -> None:
+    if not isinstance(error, Interrupted | Waiting):
+        _undo(entries, failure)
 
 
 def _told(frame: Frame, error: BaseException) -> ErrorInfo:
