@@ -286,7 +286,7 @@ def _compare(before: Store, now: Store, noted: Collection[str]) -> tuple[list[Ch
         kind = type(new)
         # Short text, and what is counted, is by far the most that changes.
         common = kind is int or (kind is str and len(new) <= _COMPARED_LENGTH)
-        if old == new if common and kind is type(old) else _same(old, new):
+        if old == new if common and kind is type(old) else same_value(old, new):
             continue
         changes.append((MODIFIED, key, new))
         if type(key) is not str or key in noted or not (common or _is_light(new)):
@@ -297,7 +297,7 @@ def _compare(before: Store, now: Store, noted: Collection[str]) -> tuple[list[Ch
     return changes, looks
 
 
-def _same(old: Any, new: Any) -> bool:
+def same_value(old: Any, new: Any) -> bool:
     """Whether two different objects are the same value, as far as that is to be told without user code."""
     kind = type(old)
     if kind is type(new):
@@ -313,7 +313,7 @@ def _compare_keys(before: Store, now: Store) -> list[Change]:
         old = olds.pop(key if type(key) is str else _Key(key), _MISSING)
         if old is _MISSING:
             changes.append((ADDED, key, new))
-        elif old is not new and not _same(old, new):
+        elif old is not new and not same_value(old, new):
             changes.append((MODIFIED, key, new))
     changes.extend((REMOVED, key.key if type(key) is _Key else key, None) for key in olds)
     return changes

@@ -69,22 +69,21 @@ class Metrics:
         """
         self._flow_duration.record(seconds, _with_error(attributes, error))
 
-    def node_ended(self, seconds: float, attributes: Mapping[str, str], error: str | None) -> None:
+    def node_ended(self, seconds: float, attributes: Mapping[str, str], error: str | None, retries: int) -> None:
         """Records a node's visit.
 
         Args:
             seconds: How long it took.
             attributes: Its name, and its flow's.
             error: ``error.type`` if it raised.
+            retries: How often ``exec`` was tried again.
         """
+        if retries:
+            self._retries.add(retries, attributes)
         if error is not None:
             attributes = _with_error(attributes, error)
             self._errors.add(1, attributes)
         self._node_duration.record(seconds, attributes)
-
-    def retried(self, retries: int, attributes: Mapping[str, str]) -> None:
-        """Counts tries after the first."""
-        self._retries.add(retries, attributes)
 
     def call_priced(self, usd: float, model: str) -> None:
         """Records what a call of a model cost."""

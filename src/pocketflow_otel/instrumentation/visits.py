@@ -293,6 +293,16 @@ class Visit(Trial):
     def _over(self, action: Any, error: str | None) -> None:
         """Closes the window on the store, records metrics, and tells what is known at the end."""
         ended = perf_counter()
+        if self.recording:
+            self._leave_store()
+        if self.attempts > 1 and not self.info.is_batch:
+            self.count_retries(self.attempts)
+        self.record_metrics(ended - self._started, error)
+        if self.recording:
+            set_attributes(self.span, self.known_at_end(ended, action, returned=error is None))
+
+    def _leave_store(self) -> None:
+        """Takes the last changes of the store, and hands them on to the flow around."""
         orchestration = self.orchestration
         try:
             if self.watch is not None:
@@ -306,23 +316,16 @@ class Visit(Trial):
         finally:
             if self._watch_is_own and self.watch is not None:
                 self.tracing.watches.release(self.watch)
-        if self.attempts > 1 and not self.info.is_batch:
-            self.count_retries(self.attempts)
-        self.record_metrics(ended - self._started, error)
-        if self.recording:
-            set_attributes(self.span, self.known_at_end(ended, action, returned=error is None))
 
     def settle(self) -> None:
         """Called at a flow's end, once no more changes of the store will come."""
 
     def record_metrics(self, seconds: float, error: str | None) -> None:
         """Records the visit's metrics."""
-        metrics, names = self.tracing.metrics, self.place.metric_attributes
+        names = self.place.metric_attributes
         if self.seen.known:
             names = content.masked(self.seen, names)
-        metrics.node_ended(seconds, names, error)
-        if self._retries:
-            metrics.retried(self._retries, names)
+        self.tracing.metrics.node_ended(seconds, names, error, self._retries)
 
     def known_at_end(self, ended: float, action: Any, *, returned: bool) -> dict[str, Any]:
         """All that is told of the visit once it is over.
