@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from pocketflow_otel.capture.store import Change
 
 
 class Paused(Exception):  # noqa: N818 - nothing has failed
@@ -46,13 +48,45 @@ class Visiting(Protocol):
     Attributes:
         instance: The node; visits of other nodes inside it are not meant.
         follows: The node because of which it runs now, if any.
+        role: What it runs for: ``node``; ``handler`` of another that failed; ``undo`` of another's visit.
+        number: Which visit of its node it is, from 1.
+        attempt: Which try it is, from 1, where the node is run again as a whole; 0 where a try begins only in ``exec``.
+        given_up: What ends the spans of the visit that are open, the innermost last. Whoever waits no longer for a try,
+            which goes on, calls those that have come with it, the last first, with the reason.
+        store_changes: What it has done to the shared store, each key once; None where that is to be found out.
     """
 
     instance: Any
     follows: str | None
+    role: Literal["node", "handler", "undo"]
+    number: int
+    attempt: int
+    given_up: list[Callable[[BaseException], None]]
+    store_changes: list[Change] | None
+
+    @property
+    def tries(self) -> int:
+        """How often it may be tried."""
+
+    def tries_again(self, error: BaseException) -> bool:
+        """Whether it is tried again after this try, which has failed with an error."""
 
     def measured(self) -> Measured:
         """What it took."""
+
+
+def takes_end(visiting: Visiting, end: Callable[[BaseException], None]) -> bool:
+    """Whether it is for the caller to end a span: a thread that is given up may come to its end at the same time.
+
+    Args:
+        visiting: The visit.
+        end: What was put among those of ``given_up``.
+    """
+    try:
+        visiting.given_up.remove(end)
+    except ValueError:
+        return False
+    return True
 
 
 class OwnTraffic(threading.local):

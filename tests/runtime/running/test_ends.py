@@ -280,3 +280,9 @@ def test_undo_inside_a_node_that_failed_late_is_told_that_node():
     do = {"a": python("return 1", undo="u"), "u": call("tell", value="${error.node}")}
     ran({"n": {"type": "workflow", "action": "${inputs.texts[9]}", "with": {"do": do}}}, given={"texts": []})
     assert Gate.told == [("n.u", "n")]
+
+
+def test_a_degraded_holder_whose_action_leads_nowhere_is_told_with_that():
+    inside = {"type": "workflow", "on_error": "continue", "with": {"do": {"b": python("return 1 / 0")}}}
+    result = ran({"a": inside}, edges=[{"from": "a", "action": "go", "to": "a"}], limits={"visits": 9})
+    assert (result.error.node, result.error.type) == ("a", "UnroutedAction")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.records import NodeRecord, NodeStatus
     from pocketflow_otel.runtime.running.steps import Step
 
+_NONE: Final = object()
 _OK: Final = frozenset({"succeeded", "degraded"})
 
 
@@ -68,15 +69,21 @@ class ByData:
         """What came of a node, if it is settled."""
         return self._settled.get(name)
 
-    def done_with(self, planned: PlannedNode) -> None:
-        """Takes note that a node needs no output any more; those that nothing else can use are dropped."""
+    def done_with(self, planned: PlannedNode) -> list[str]:
+        """Takes note that a node needs no output any more; those that nothing else can use are dropped.
+
+        Returns:
+            The keys of the store that went with them.
+        """
         if planned.name in self._done_reading:
-            return
+            return []
         self._done_reading.add(planned.name)
+        gone = []
         for name in planned.waits.all:
             self._readers[name] -= 1
-            if not self._readers[name]:
-                self._drop(name)
+            if not self._readers[name] and self._drop(name):
+                gone.append(name)
+        return gone
 
     def _settle(self, step: Step, status: NodeStatus) -> None:
         name = step.planned.name
@@ -127,12 +134,14 @@ class ByData:
         if not self._readers.get(planned.name) and planned.dependents:
             self._drop(planned.name)
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str) -> bool:
+        """Drops an output if it may go; whether a key of the store went with it."""
         frame = self._frame
         if name in frame.scope.kept or name not in self._settled or not frame.scope.readers[name]:
-            return
-        if frame.outputs.pop(name, None) is not None and self._nodes[name].gives_to_store:
-            frame.store.pop(name, None)
+            return False
+        if frame.outputs.pop(name, None) is None or not self._nodes[name].gives_to_store:
+            return False
+        return frame.store.pop(name, _NONE) is not _NONE
 
 
 def _was(status: str) -> str:

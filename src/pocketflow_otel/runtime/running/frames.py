@@ -265,11 +265,16 @@ class Frame:
         if self.post is not None and self.post.is_waiting:
             self.post.ring()
 
-    def let_go(self, planned: PlannedNode) -> None:
-        """Drops outputs that nothing can use any more, as a node comes to its end: its span tells that they went."""
-        if isinstance(self.order, ByData):
-            with self.run.crew.lock:
-                self.order.done_with(planned)
+    def let_go(self, planned: PlannedNode) -> list[str]:
+        """Drops outputs that nothing can use any more, as a node comes to its end: its span tells that they went.
+
+        Returns:
+            The keys of the store that went.
+        """
+        if not isinstance(self.order, ByData):
+            return []
+        with self.run.crew.lock:
+            return self.order.done_with(planned)
 
     # Taking back.
 

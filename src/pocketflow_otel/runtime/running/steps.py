@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
 from pocketflow_otel.capture.shapes import shape
+from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, same_value
 from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.documents.sentences import complaints
 from pocketflow_otel.runtime.errors import (
@@ -32,21 +33,30 @@ from pocketflow_otel.runtime.running.printed import PRINTING, Prints
 from pocketflow_otel.runtime.running.recording import bare_record, left_behind, record_of, record_output, why_stopped
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
 from pocketflow_otel.runtime.running.showing import qualified, said
-from pocketflow_otel.runtime.running.tries import NEVER_AGAIN, limited, limited_async, repeated, repeated_async
+from pocketflow_otel.runtime.running.tries import (
+    NEVER_AGAIN,
+    is_tried_again,
+    limited,
+    limited_async,
+    repeated,
+    repeated_async,
+)
 from pocketflow_otel.runtime.running.unbegun import show
 from pocketflow_otel.runtime.running.views import View
 from pocketflow_otel.runtime.values.envelope import Envelope, content_type, copied
 from pocketflow_otel.visiting import VISITING
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
+    from pocketflow_otel.capture.store import Change
     from pocketflow_otel.runtime.planning import PlannedNode
     from pocketflow_otel.runtime.running.frames import Frame
     from pocketflow_otel.runtime.running.undoing import Undo, Undoable
     from pocketflow_otel.runtime.secrets import Secrets
     from pocketflow_otel.visiting import Measured
 
+_MISSING: Final = object()
 _NO_META: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -73,19 +83,21 @@ class Step:
         action: The action it chose.
         number: Which visit of its node it is, from 1.
         attempt: Which try, from 1.
+        given_up: What ends its spans: as of `Visiting`.
         record: What is recorded of it.
         reason: Why it is skipped, or waits.
         prints: What it printed.
         started: When it began, in seconds since 1970.
+        store_changes: What it has done to the shared store, if nothing but what it gives can have changed it.
         task: What goes on for it in the event loop.
         degraded_inside: Whether something that it holds is missing.
         timed_out: Of a node that holds others: why these are to end.
     """
 
     __slots__ = ("_given_error", "_is_shown", "_meter", "_undoes", "_view", "action", "attempt", "cause", "config",
-                 "degraded_inside", "error", "follows", "frame", "inner_failure", "instance", "number", "output",
-                 "planned", "prints", "reason", "record", "role", "stands_for", "started", "status", "task",
-                 "timed_out", "told_error", "undoable_inside")  # fmt: skip
+                 "degraded_inside", "error", "follows", "frame", "given_up", "inner_failure", "instance", "number",
+                 "output", "planned", "prints", "reason", "record", "role", "stands_for", "started", "status",
+                 "store_changes", "task", "timed_out", "told_error", "undoable_inside")  # fmt: skip
 
     def __init__(
         self,
@@ -115,10 +127,13 @@ class Step:
         self.output: Envelope | None = None
         self.number = 0
         self.attempt = 0
+        self.given_up: list[Callable[[BaseException], None]] = []
         self.degraded_inside = False
         self.timed_out: BaseException | None = None
         self.config: Any = None
         self.record: NodeRecord | None = None
+        # A class, and nodes that a node holds, may do anything to it.
+        self.store_changes: list[Change] | None = [] if isinstance(planned.type, FunctionType) else None
         self._given_error = error
         self._undoes = undoes
         self.reason = ""
@@ -162,6 +177,20 @@ class Step:
         return self.frame.lookup(head)
 
     # `Visiting`.
+
+    @property
+    def tries(self) -> int:
+        """How often it may be tried."""
+        return 1 if self.planned.retry is None else self.planned.retry.tries
+
+    def end_spans(self, reason: BaseException, beyond: int = 0) -> None:
+        """Ends its spans, but for so many of the outermost, as it is waited for no longer."""
+        for end in reversed(self.given_up[beyond:]):
+            end(reason)
+
+    def tries_again(self, error: BaseException) -> bool:
+        """Whether it is tried again after this try, which has failed with an error."""
+        return is_tried_again(self, error)
 
     def measured(self) -> Measured:
         """What it took up to now, for its span."""
@@ -339,19 +368,35 @@ class Step:
         self.action = output.action if self.planned.action is None else self._templated_action(body)
         self._hand_on(shared, body, output.meta)
         if self.role == "node":
-            self.frame.let_go(self.planned)
+            for key in self.frame.let_go(self.planned):
+                self._note_change(REMOVED, key, None)
         return self.action
 
     def _hand_on(self, shared: dict[Any, Any], body: Any, meta: Mapping[str, Any]) -> None:
         self._keep(body, meta)
+        if self.role == "undo":
+            return
         planned, frame = self.planned, self.frame
-        if self.role != "undo":
-            name = planned.name
-            if self.stands_for is not None and not frame.scope.by_action:
-                name = self.stands_for.planned.name
-            shared[name] = copied(body) if frame.run.has_classes else body
-            if isinstance(planned.type, FunctionType) and planned.type.writes_store and type(body) is dict:
-                shared.update(body)
+        name = planned.name
+        if self.stands_for is not None and not frame.scope.by_action:
+            name = self.stands_for.planned.name
+        written = {name: copied(body) if frame.run.has_classes else body}
+        if isinstance(planned.type, FunctionType) and planned.type.writes_store and type(body) is dict:
+            written |= body
+        for key, value in written.items():
+            self._write(shared, key, value)
+
+    def _write(self, shared: dict[Any, Any], key: Any, value: Any) -> None:
+        before = shared.get(key, _MISSING)
+        shared[key] = value
+        if before is _MISSING:
+            self._note_change(ADDED, key, value)
+        elif not (before is value or same_value(before, value)):
+            self._note_change(MODIFIED, key, value)
+
+    def _note_change(self, change: str, key: Any, value: Any) -> None:
+        if self.store_changes is not None:
+            self.store_changes.append((change, key, value))
 
     def _templated_action(self, body: Any) -> str | None:
         planned = self.planned
@@ -478,6 +523,8 @@ class Step:
         if not self.planned.is_async:
             run.abandoned += 1
         self.record = left_behind(self)
+        # Before those of what holds it, which ends now.
+        self.end_spans(Cancelled(self.record.reason))
         self._settle(self.record)
 
     def _settle(self, record: NodeRecord) -> None:
@@ -498,7 +545,7 @@ class Step:
     def fail_late(self, error: BaseException) -> None:
         """Notes that what it chose leads nowhere."""
         self.status = "failed"
-        self.error = error
+        self.error, self.inner_failure = error, None
         self.told_error = self.told(error)
         if self.record is not None:
             self.record.status = "failed"

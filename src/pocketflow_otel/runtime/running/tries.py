@@ -78,6 +78,7 @@ def limited(step: Step, call: Callable[[Any], Any], given: Any, *, given_up: Cal
             meter.cpu_seconds += time.thread_time() - began
             done.set()
 
+    telling = len(step.given_up)
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(work,), name="pocketflow-try", daemon=True).start()
     if not done.wait(seconds):
@@ -87,7 +88,9 @@ def limited(step: Step, call: Callable[[Any], Any], given: Any, *, given_up: Cal
             step.task.cancel()
         else:
             step.frame.run.thread_abandoned()
-        raise NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s")
+        reason = NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s")
+        step.end_spans(reason, beyond=telling)
+        raise reason
     value, error = outcome[0]
     if error is not None:
         raise error
@@ -108,12 +111,20 @@ async def limited_async(step: Step, running: Coroutine[Any, Any, Any]) -> Any:
         raise NodeTimeout(f"{step.planned.path} took longer than {seconds:g} s") from None
 
 
+def is_tried_again(step: Step, error: BaseException) -> bool:
+    """Whether another try follows one that has failed."""
+    retry = step.planned.retry
+    if retry is None or step.attempt >= retry.tries or step.is_to_end:
+        return False
+    if isinstance(error, NEVER_AGAIN) or not isinstance(error, Exception):
+        return False
+    return not retry.on or _is_one_of(error, retry.on)
+
+
 def _wait_before_next(step: Step, error: Exception) -> float | None:
     """Seconds until another try; None where there is to be none."""
     retry = step.planned.retry
-    if retry is None or step.attempt >= retry.tries or isinstance(error, NEVER_AGAIN) or step.is_to_end:
-        return None
-    if retry.on and not _is_one_of(error, retry.on):
+    if retry is None or not is_tried_again(step, error):
         return None
     try:
         wait = min(retry.wait * retry.backoff ** (step.attempt - 1), retry.max_wait)
