@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import Final
 
-from pocketflow_otel.capture.secret_values import words
+from pocketflow_otel.capture.secret_values import compiled, words
 
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORDS: Final = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 _LONGEST_NAME: Final = 256
 # More words than these with spaces between them are a sentence, not a name.
 _MOST_SPACES: Final = 4
@@ -70,7 +69,7 @@ _ABOUT: Final = words(
     "version"
 )
 _WRAPPINGS: Final = frozenset({"b", "base", "header", "plain", "raw", "str", "string", "text", "value", "values"})
-_JOINED: Final = re.compile(
+_JOINED: Final = (
     r"(?:password|passwd|passphrase|apikey|secretkey|accesskey|privatekey|signingkey|encryptionkey|authkey|clientsecret"
     r"|(?:access|auth|refresh|session|csrf|xsrf|bearer|api|bot)token|credentials?|connectionstring)s?\Z"
 )
@@ -91,12 +90,12 @@ def is_secret_name(name: str) -> bool:
         return False
     if not name.isascii() and any(word in name.lower() for word in _ELSEWHERE):
         return True
-    parts = [word.lower() for word in _WORDS.findall(name)]
+    parts = [word.lower() for word in compiled(_WORDS).findall(name)]
     return bool(parts) and not (len(parts) > 1 and parts[-1] in _ABOUT) and _says_secret(parts)
 
 
 def _says_secret(parts: list[str]) -> bool:
-    if not _SECRET_WORDS.isdisjoint(parts) or _JOINED.search("".join(parts)):
+    if not _SECRET_WORDS.isdisjoint(parts) or compiled(_JOINED).search("".join(parts)):
         return True
     if any(_is_secret_pair(first, second) for first, second in pairwise(parts)):
         return True
