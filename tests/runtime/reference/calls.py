@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pocketflow_otel.runtime.errors import NodeTimeout
 from runtime.reference import nodes_for_documents as types
 from runtime.reference.expressions import as_text, holds, resolved
 from runtime.reference.model import Scope
@@ -11,18 +12,19 @@ def is_class(spec: dict[str, Any]) -> bool:
     return spec["type"].endswith((":Adds", ":AddsAsync"))
 
 
-def tries(spec: dict[str, Any], given: dict[str, Any], otherwise: dict[str, Any] | None) -> tuple[int, bool]:
-    """How often the code of a visit is called, and whether it succeeds at last.
+def tries(spec: dict[str, Any], given: dict[str, Any], otherwise: dict[str, Any] | None) -> tuple[int, str | None]:
+    """How often the code of a visit is called, and with what error it fails at last, if it does.
 
     A class tries again by itself within each of these calls, so that it fails in all of them or in none.
     """
     retry = spec.get("retry") or otherwise or {"tries": 1}
-    fits = not retry.get("on") or any(kind.__name__ in retry["on"] for kind in types.PlannedFailure.__mro__)
+    error = NodeTimeout if given.get("hangs") else types.PlannedFailure
+    fits = not retry.get("on") or any(kind.__name__ in retry["on"] for kind in error.__mro__)
     most, fails = retry["tries"] if fits else 1, given.get("fails", 0)
     if is_class(spec):
-        succeeds = fails < given.get("max_retries", 1)
-        return (1 if succeeds else most), succeeds
-    return min(fails + 1, most), fails < most
+        succeeds = fails < given.get("max_retries", 1) and not given.get("hangs")
+        return (1 if succeeds else most), None if succeeds else error.__name__
+    return min(fails + 1, most), None if fails < most else error.__name__
 
 
 def worked(given: dict[str, Any]) -> tuple[Any, str | None]:
@@ -42,8 +44,7 @@ def added(spec: dict[str, Any], given: dict[str, Any], number: Any, scope: Scope
     return {"total": total}, given.get("action")
 
 
-def set_values(given: dict[str, Any], scope: Scope) -> tuple[Any, str | None]:
-    scope.store.update(given["values"])
+def set_values(given: dict[str, Any], _: Scope) -> tuple[Any, str | None]:
     return given["values"], None
 
 

@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pocketflow_otel.runtime.running.showing import shown
 from runtime.reference.expressions import heads
-from runtime.reference.interpreter import HOLDERS, Reference
-from runtime.reference.model import Identity
+from runtime.reference.interpreter import Reference
+from runtime.reference.model import Entry, Identity, nested
 from runtime.reference.nodes_for_documents import Call
+from runtime.reference.undoing import check_undo_order
 
 
 def canonical(value: Any) -> str:
@@ -19,15 +21,16 @@ def is_undo(name: str) -> bool:
     return name.rpartition(".")[2].startswith("u")
 
 
-def check_run(reference: Reference, result: Any, calls: list[Call], parallel: int) -> None:
+def check_run(reference: Reference, result: Any, calls: list[Call], events: Sequence[Any], parallel: int) -> None:
     check_outcome(reference, result)
     check_entries(reference, result)
     visits = calls_by_visit(reference, [call for call in calls if not is_undo(call.node)])
     check_calls(reference, visits)
     check_order(reference, visits)
     check_parallel(calls, parallel)
-    check_items(reference.document["nodes"], calls)
-    check_undone(reference, result, [call for call in calls if is_undo(call.node)])
+    check_items(reference, events)
+    check_undone(reference, [call for call in calls if is_undo(call.node)])
+    check_undo_order(reference.workflow, result, events)
     check_store(reference, result)
 
 
@@ -39,8 +42,13 @@ def check_outcome(reference: Reference, result: Any) -> None:
         assert result.outputs == reference.outputs
         assert result.error is None
     elif reference.status == "failed":
-        expected = reference.may_fail if reference.doubtful else {reference.stop.node}
-        assert result.error.node in expected
+        if reference.doubtful:
+            assert result.error.node in reference.may_fail
+        else:
+            assert (result.error.node, result.error.type.rpartition(".")[2]) == (
+                reference.stop.node,
+                reference.stop.type,
+            )
 
 
 def check_entries(reference: Reference, result: Any) -> None:
@@ -50,16 +58,17 @@ def check_entries(reference: Reference, result: Any) -> None:
         for one in result.nodes
         if one.status in ("succeeded", "degraded", "skipped") and not is_undo(one.node)
     )
-    ended = [one for one in reference.entries if one.status != "failed"]
-    possible = Counter((one.node, one.status, canonical(one.output)) for one in ended)
-    possible += Counter(
-        (one.node, one.unrouted, canonical(one.output)) for one in reference.entries if one.unrouted and not one.certain
-    )
-    certain = Counter((one.node, one.status, canonical(one.output)) for one in ended if one.certain)
+    possible = Counter(as_told(one, one.status) for one in reference.entries)
+    possible += Counter(as_told(one, one.unrouted) for one in reference.entries if one.unrouted and not one.certain)
+    certain = Counter(as_told(one, one.status) for one in reference.entries if one.certain and one.status != "failed")
     assert told - possible == Counter()
     assert certain - told == Counter()
     failed = Counter(one.node for one in reference.entries if one.status == "failed" and one.certain)
     assert failed - Counter(one.node for one in result.nodes if one.status == "failed") == Counter()
+
+
+def as_told(entry: Entry, status: str) -> tuple[str, str, str]:
+    return entry.node, status, canonical(shown(entry.output))
 
 
 def calls_by_visit(reference: Reference, calls: list[Call]) -> dict[Identity, list[Call]]:
@@ -83,7 +92,7 @@ def check_calls(reference: Reference, visits: dict[Identity, list[Call]]) -> Non
         calls = visits.get(visit.identity, [])
         if visit.certain:
             assert len(calls) == visit.calls, visit.identity
-        assert all(call.ended is not None for call in calls)
+        assert all(call.ended is not None or call.goes_on for call in calls)
         if len(calls) == visit.calls:
             expected = [False] * (visit.calls - 1) + [visit.succeeds]
             assert [call.succeeded for call in calls] == expected or not visit.certain
@@ -105,12 +114,12 @@ def check_order(reference: Reference, visits: dict[Identity, list[Call]]) -> Non
 
 def ended_before(moment: int, calls: list[Call]) -> bool:
     """Whether these are over; what was never called, because something else had failed, is not waited for."""
-    return all(call.ended is not None and call.ended < moment for call in calls)
+    return all(call.goes_on or (call.ended is not None and call.ended < moment) for call in calls)
 
 
 def moments(calls: Iterable[Call]) -> list[tuple[int, int, Call]]:
     """When calls began (1) and ended (-1), in order."""
-    calls = list(calls)
+    calls = [call for call in calls if not call.goes_on]
     found = [(call.began, 1, call) for call in calls]
     found += [(call.ended, -1, call) for call in calls if call.ended is not None]
     return sorted(found, key=lambda moment: moment[0])
@@ -123,50 +132,48 @@ def check_parallel(calls: list[Call], parallel: int) -> None:
         assert at_once <= parallel
 
 
-def check_items(nodes: dict[str, Any], calls: list[Call], depth: int = 0) -> None:
+def check_items(reference: Reference, events: Sequence[Any]) -> None:
     """No map had more items in work at once than it may."""
-    for spec in nodes.values():
-        if spec["type"] not in HOLDERS:
-            continue
-        config = spec["with"]
-        if spec["type"] == "map":
-            inside = set(names_in(config["do"]))
-            in_work: dict[tuple[Any, ...], Counter[Any]] = defaultdict(Counter)
-            for _, change, call in moments(call for call in calls if call.node in inside):
-                items = in_work[call.at[:depth]]
-                items[call.at[depth]] += change
-                assert sum(count > 0 for count in items.values()) <= config["parallel"]
-        check_items(config["do"], calls, depth + (spec["type"] == "map"))
+    maps = {path: spec["with"]["parallel"] for path, spec, _ in nested(reference.workflow) if spec["type"] == "map"}
+    at_work: dict[tuple[str, tuple[int, ...]], set[tuple[str, tuple[int, ...]]]] = defaultdict(set)
+    for event in events:
+        around = [path for path in sorted(maps) if event.node.startswith(f"{path}.")]
+        for depth, path in enumerate(around):
+            nodes = at_work[path, event.at[:depth]]
+            if event.kind == "node.started":
+                nodes.add((event.node, event.at))
+            elif event.kind == "node.finished":
+                nodes.discard((event.node, event.at))
+            assert len({at[depth] for _, at in nodes}) <= maps[path], path
 
 
-def names_in(nodes: dict[str, Any]) -> Iterator[str]:
-    for name, spec in nodes.items():
-        yield name
-        if spec["type"] in HOLDERS:
-            yield from names_in(spec["with"]["do"])
-
-
-def check_undone(reference: Reference, result: Any, calls: list[Call]) -> None:
-    """What had to be taken back was, once each, and what others had built on only after those."""
-    taken = [(call.node, call.at, canonical(call.given)) for call in calls if call.succeeded]
-    possible = [(one.node.rpartition(".")[2], one.at, canonical(one.gave)) for one in reference.undone if one.succeeds]
+def check_undone(reference: Reference, calls: list[Call]) -> None:
+    """What had to be taken back was, once each; one by one, in the one order that there is."""
+    done = reference.undone
     if reference.stops_at_once:
-        assert taken == possible
-    elif not reference.doubtful:
-        assert Counter(taken) == Counter(possible)
-    elif not any(one.unrouted for one in reference.entries):
-        assert Counter(taken) - Counter(possible) == Counter()
+        assert [(call.node, call.at, call.given) for call in calls if call.succeeded] == [
+            (one.node, one.at, {"gave": one.gave, "because": one.because}) for one in done if one.succeeds
+        ]
+        return
+    taken = Counter((call.node, call.at, canonical(call.given["gave"])) for call in calls if call.succeeded)
+    possible = Counter((one.node, one.at, canonical(one.gave)) for one in done if one.succeeds)
+    certain = Counter((one.node, one.at, canonical(one.gave)) for one in done if one.succeeds and one.certain)
+    if not any(one.unrouted for one in reference.entries):
+        assert taken - possible == Counter()
+        assert certain - taken == Counter()
 
 
 def check_store(reference: Reference, result: Any) -> None:
     """By action the store holds all that was put there; by data, what is still of use, and no output beyond that."""
+    if reference.may_reach_limit:
+        return
     store = {key: value for key, value in result.store.items() if key != "_run"}
     flow, expected = reference.top.flow, reference.top.store
     if flow.edges:
         assert store == expected
         return
     assert {key: expected.get(key) for key in store} == store
-    outputs = reference.document.get("outputs")
+    outputs = reference.workflow.document.get("outputs")
     if outputs and reference.stop is None:
         of_use = {head for head, _ in heads(outputs)} | {name for name, spec in flow.do.items() if "undo" in spec}
         assert set(flow.scheduled) & store.keys() <= of_use

@@ -7,7 +7,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,16 +31,18 @@ class Call:
     began: int
     ended: int | None = None
     succeeded: bool = False
+    goes_on: bool = False  # though its node may have been given up: it waits for the end of the run
 
 
 _calls: dict[str, list[Call]] = defaultdict(list)
+_ends: dict[str, threading.Event] = defaultdict(threading.Event)
 _moments = itertools.count()
 _lock = threading.Lock()
 
 
 def begin(run: str, node: str, at: Sequence[Any], given: Any) -> Call:
     with _lock:
-        call = Call(node, tuple(at), given, next(_moments))
+        call = Call(node, tuple(flat(at)), given, next(_moments))
         _calls[run].append(call)
     return call
 
@@ -51,16 +53,35 @@ def end(call: Call, succeeded: bool) -> None:
 
 
 def calls_of(run: str) -> list[Call]:
-    """The calls of a run in the order in which they began; they are forgotten here."""
+    """The calls of a run that is over, in the order in which they began; they are forgotten here."""
     with _lock:
+        _ends.pop(run, threading.Event()).set()
         return _calls.pop(run, [])
 
 
+def flat(at: Sequence[Any]) -> Iterator[Any]:
+    """What tells one run of a flow from another: a document inside another has that of its node in one piece."""
+    for one in at:
+        if isinstance(one, list):
+            yield from flat(one)
+        else:
+            yield one
+
+
+def wait_for_ever(call: Call, run: str, is_over: Callable[[], bool]) -> None:
+    """Waits for what does not come: for so long as the run, or what is around the node, goes on."""
+    call.goes_on = True
+    with _lock:
+        end_of_run = _ends[run]
+    while not (end_of_run.wait(0.002) or is_over()):
+        pass
+
+
 @contextmanager
-def written_down(context: Context, node: str, at: Sequence[Any], given: Any) -> Iterator[None]:
+def written_down(context: Context, node: str, at: Sequence[Any], given: Any) -> Iterator[Call]:
     call = begin(context.run_id, node, at, given)
     try:
-        yield
+        yield call
     except BaseException:
         end(call, succeeded=False)
         raise
@@ -89,14 +110,17 @@ def work(
     value: Any = None,
     at: Any = (),
     fails: int = 0,
+    hangs: bool = False,
     seen: Any = 0,
     actions: Any = None,
     pause: float = 0,
 ) -> Output:
-    """Fails so many times in a visit, then gives what it makes of its value."""
-    with written_down(context, name, at, value):
+    """Fails so many times in a visit, or takes too long, then gives what it makes of its value."""
+    with written_down(context, name, at, value) as call:
         time.sleep(pause)
         if context.attempt <= fails:
+            if hangs:
+                wait_for_ever(call, context.run_id, lambda: context.cancelled)
             raise PlannedFailure(name)
         return Output(made(name, value, seen), chosen(actions, seen))
 
@@ -107,6 +131,7 @@ async def work_async(
     value: Any = None,
     at: Any = (),
     fails: int = 0,
+    hangs: bool = False,
     seen: Any = 0,
     actions: Any = None,
     pause: float = 0,
@@ -115,13 +140,15 @@ async def work_async(
     with written_down(context, name, at, value):
         await asyncio.sleep(pause)
         if context.attempt <= fails:
+            if hangs:
+                await asyncio.Event().wait()
             raise PlannedFailure(name)
         return Output(made(name, value, seen), chosen(actions, seen))
 
 
-def take_back(name: str, context: Context, gave: Any, at: Any = (), fails: int = 0) -> None:
+def take_back(name: str, context: Context, gave: Any, because: str, at: Any = (), fails: int = 0) -> None:
     """An undo node."""
-    with written_down(context, name, at, gave):
+    with written_down(context, name, at, {"gave": gave, "because": because}):
         if context.attempt <= fails:
             raise PlannedFailure(name)
 
@@ -129,9 +156,10 @@ def take_back(name: str, context: Context, gave: Any, at: Any = (), fails: int =
 class Adds(pocketflow.Node):
     """A node as PocketFlow programs have them: it knows its own keys, and nothing of documents."""
 
-    def __init__(self, name, run, at=(), fails=0, action=None, max_retries=1, wait=0):
+    def __init__(self, name, run, at=(), fails=0, hangs=False, action=None, max_retries=1, wait=0):
         super().__init__(max_retries, wait)
-        self.name, self.run_id, self.at, self.fails, self.action = name, run, at, fails, action
+        self.name, self.run_id, self.at = name, run, at
+        self.fails, self.hangs, self.action = fails, hangs, action
 
     def prep(self, shared):
         number = shared.get("number", 0)
@@ -140,6 +168,8 @@ class Adds(pocketflow.Node):
 
     def exec(self, number):
         if self.cur_retry < self.fails:
+            if self.hangs:
+                wait_for_ever(self.call, self.run_id, lambda: False)
             raise PlannedFailure(self.name)
         return digit(self.name, number)
 
@@ -156,9 +186,10 @@ class Adds(pocketflow.Node):
 class AddsAsync(pocketflow.AsyncNode):
     """As `Adds`."""
 
-    def __init__(self, name, run, at=(), fails=0, action=None, max_retries=1, wait=0):
+    def __init__(self, name, run, at=(), fails=0, hangs=False, action=None, max_retries=1, wait=0):
         super().__init__(max_retries, wait)
-        self.name, self.run_id, self.at, self.fails, self.action = name, run, at, fails, action
+        self.name, self.run_id, self.at = name, run, at
+        self.fails, self.hangs, self.action = fails, hangs, action
 
     async def prep_async(self, shared):
         number = shared.get("number", 0)
@@ -167,12 +198,13 @@ class AddsAsync(pocketflow.AsyncNode):
 
     async def exec_async(self, number):
         self.tried += 1
+        fails = self.tried <= self.fails
         try:
-            await asyncio.sleep(0)
+            await (asyncio.Event().wait() if fails and self.hangs else asyncio.sleep(0))
         except asyncio.CancelledError:
             end(self.call, succeeded=False)
             raise
-        if self.tried <= self.fails:
+        if fails:
             raise PlannedFailure(self.name)
         return digit(self.name, number)
 
