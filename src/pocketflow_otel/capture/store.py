@@ -285,11 +285,15 @@ def _compare(before: Store, now: Store, noted: Collection[str]) -> tuple[list[Ch
     for key, old, new in compress(zip(now, olds, news, strict=False), map(is_not, olds, news)):
         kind = type(new)
         # Short text, and what is counted, is by far the most that changes.
-        common = kind is int or (kind is str and len(new) <= _COMPARED_LENGTH)
-        if old == new if common and kind is type(old) else same_value(old, new):
+        if kind is type(old) and (kind is int or (kind is str and len(new) <= _COMPARED_LENGTH)):
+            if old == new:
+                continue
+        elif same_value(old, new):
             continue
+        elif not _is_light(new):
+            looks = True
         changes.append((MODIFIED, key, new))
-        if type(key) is not str or key in noted or not (common or _is_light(new)):
+        if type(key) is not str or key in noted:
             looks = True
     for key, new in islice(now.items(), len(before), None) if len(now) > len(before) else ():
         changes.append((ADDED, key, new))
