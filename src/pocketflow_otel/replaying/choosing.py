@@ -32,12 +32,12 @@ class _Around:
 
     Attributes:
         span_id: The nearest span that is kept.
-        in_program: Whether a flow or node is around.
+        in_flow: Whether a flow is around.
         is_kept: Whether the nearest flow or node is kept.
     """
 
     span_id: str | None
-    in_program: bool = False
+    in_flow: bool = False
     is_kept: bool = True
 
 
@@ -91,10 +91,10 @@ def _inside(span: Span, around: _Around, wanted: re.Pattern[str]) -> _Around:
     kind = kind_named(span.scope, span.name)
     if kind is None:
         return dataclasses.replace(around, span_id=span.span_id)
-    is_kept = around.is_kept
+    is_flow, is_kept = kind is Kind.FLOW, around.is_kept
     if kind in VISITED:
-        is_kept = (kind is Kind.FLOW and not around.in_program) or _matches(wanted, _name(span) or "")
-    return _Around(span.span_id if is_kept else around.span_id, in_program=True, is_kept=is_kept)
+        is_kept = (is_flow and not around.in_flow) or _matches(wanted, _name(span) or "")
+    return _Around(span.span_id if is_kept else around.span_id, around.in_flow or is_flow, is_kept)
 
 
 def _name(span: Span) -> str | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NOTES: Final = {
     TraceState.RUNNING: "the program is running: what it does from now on is not shown",
-    TraceState.CRASHED: "the program was gone before what is open had ended",
+    TraceState.CRASHED: "the program ended before its spans did: it was killed, or crashed",
 }
 
 
