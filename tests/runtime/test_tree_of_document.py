@@ -13,7 +13,7 @@ from pocketflow_otel.export.file import TraceFileProcessor
 from pocketflow_otel.runtime import collect, execute, load, prepare
 from pocketflow_otel.runtime.running.result import as_json
 from pocketflow_otel.traces.reader import Trace, read_trace
-from runtime.reference.documents import documents
+from runtime.reference.documents import lone_documents
 from runtime.tree_of_document import check_tree
 
 
@@ -38,6 +38,6 @@ def run_and_check(document: dict[str, Any]) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(documents())
+@given(lone_documents())
 def test_random_documents_have_their_tree_in_their_trace(document: dict[str, Any]):
     run_and_check(document)

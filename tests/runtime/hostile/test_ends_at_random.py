@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backends.servers import wait_until
 from pocketflow_otel.runtime import Event, Result, Run, execute_async, load, prepare
-from runtime.reference.documents import documents
+from runtime.reference.documents import lone_documents
 from runtime.reference.nodes_for_documents import calls_of
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -115,9 +115,9 @@ def cancelled(document: dict[str, Any], seconds: float) -> None:
 
 MOMENTS = st.floats(0, 0.02)
 PROPERTIES = [
-    pytest.param(interrupted, (documents(), MOMENTS), id="interrupted"),
-    pytest.param(interrupted_at_event, (documents(), st.integers(1, 40)), id="interrupted at an event"),
-    pytest.param(cancelled, (documents(), MOMENTS), id="cancelled"),
+    pytest.param(interrupted, (lone_documents(), MOMENTS), id="interrupted"),
+    pytest.param(interrupted_at_event, (lone_documents(), st.integers(1, 40)), id="interrupted at an event"),
+    pytest.param(cancelled, (lone_documents(), MOMENTS), id="cancelled"),
 ]
 
 

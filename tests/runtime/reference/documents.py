@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runtime.reference.drawing import LITERALS, Draw, Known, Place
+from runtime.reference.drawing import LITERALS, Draw, Known, Place, Wanted
 from runtime.reference.drawing_nodes import HOPELESS, NodeDrawing, Nodes, known_node
 from runtime.reference.model import HOLDERS, Workflow
 
@@ -16,17 +16,10 @@ GIVEN = {"at": {"type": "list"}, "word": {"type": "any", "default": "w"}}
 
 
 class Writer(NodeDrawing):
-    """Writes documents.
+    """Writes documents."""
 
-    Args:
-        draw: Hypothesis's.
-        holds_nodes: Whether there are nodes that hold nodes.
-        in_line: As of `NodeDrawing`.
-    """
-
-    def __init__(self, draw: Draw, *, holds_nodes: bool, in_line: bool) -> None:
-        super().__init__(draw, in_line=in_line)
-        self.holds_nodes = holds_nodes
+    def __init__(self, draw: Draw, wanted: Wanted) -> None:
+        super().__init__(draw, wanted)
         self.files: dict[str, dict[str, Any]] = {}
 
     def document(self, place: Place) -> dict[str, Any]:
@@ -36,7 +29,7 @@ class Writer(NodeDrawing):
         by_action = "edges" in document
         if by_action and self.chance(30):
             document["start"] = next(iter(document["nodes"]))
-        in_order = self.in_line or not any(one.kind in HOLDERS for one in own)
+        in_order = self.wanted.in_line or not any(one.kind in HOLDERS for one in own)
         if by_action and in_order and self.chance(30):
             document["limits"] = {"visits": self.draw(st.integers(1, 8))}
         if self.chance(30):
@@ -64,7 +57,7 @@ class Writer(NodeDrawing):
         for _ in range(self.draw(st.integers(2, 6) if place.depth == 1 else st.integers(1, 3))):
             before = self.draw(st.lists(st.sampled_from(scheduled), unique=True, max_size=3)) if scheduled else []
             known = known_node(self.name("n"), self.kind(place, ["work", "work", "class", "set", "template"]))
-            waits = self.in_line and any(one.kind in HOLDERS for one in (known, *scheduled))
+            waits = self.wanted.in_line and any(one.kind in HOLDERS for one in (known, *scheduled))
             join = self.join(before, all_settle=waits)
             spec = self.node(self.in_sight(place, before, join), known, nodes)
             if before:
@@ -94,7 +87,7 @@ class Writer(NodeDrawing):
         if join == "all":
             written = [f"key_{one.name}" for one in before if one.kind in ("class", "set")]
             return replace(place, keys=[*place.keys, *written])
-        seen = [one for one in place.known if join == "any" or self.in_line or one not in before]
+        seen = [one for one in place.known if join == "any" or self.wanted.in_line or one not in before]
         return replace(place, known=[replace(one, may_miss=one.may_miss or one.is_node) for one in seen])
 
     def wait_for(self, before: list[Known], spec: dict[str, Any]) -> None:
@@ -136,7 +129,7 @@ class Writer(NodeDrawing):
         return {action: self.one_of([*names, "end", "end"]) for action in actions}
 
     def kind(self, place: Place, kinds: list[str]) -> str:
-        holds = self.holds_nodes and place.depth < DEEPEST
+        holds = self.wanted.holds_nodes and place.depth < DEEPEST
         kind = self.one_of([*kinds, "holder", "holder", "holder"] if holds else kinds)
         return self.one_of(HOLDERS) if kind == "holder" else kind
 
@@ -155,7 +148,11 @@ class Writer(NodeDrawing):
         text = f"${{{item}}}"
         known = [*place.known, Known(item, ("",)), Known("index", ("",))]
         inside = replace(place, at=[*place.at, text], items=(*place.items, text), known=known)
-        config = {"over": self.items(place), "as": item, "parallel": 1 if self.in_line else self.one_of([1, 2, 4])}
+        config = {
+            "over": self.items(place),
+            "as": item,
+            "parallel": 1 if self.wanted.in_line else self.one_of([1, 2, 4]),
+        }
         config["on_error"] = self.one_of(["stop", "continue"])
         return self.holder(inside, "map", config)
 
@@ -163,11 +160,12 @@ class Writer(NodeDrawing):
         return self.holder(place, "parallel", {})
 
     def workflow(self, place: Place, name: str, _: list[str] | None) -> dict[str, Any]:
-        return self.other_document(place, name) if self.chance(60) else self.holder(place, "workflow", {})
+        others = self.wanted.names_others and self.chance(60)
+        return self.other_document(place, name) if others else self.holder(place, "workflow", {})
 
     def holder(self, place: Place, kind: str, config: dict[str, Any]) -> dict[str, Any]:
         place = place.inside()
-        if not self.in_line and self.chance(6):
+        if self.wanted.hangs and not self.wanted.in_line and self.chance(6):
             return {"type": kind, "timeout": 0.1, "with": config | self.hanging(place)}
         flow, own = self.flow(place, kind != "parallel" and self.chance(40))
         if kind == "map" or flow.get("edges") or self.chance(50):
@@ -208,14 +206,17 @@ class Writer(NodeDrawing):
 
 
 @st.composite
-def documents(draw: Draw, *, holds_nodes: bool = True, in_line: bool = False) -> Workflow:
-    """A valid document, with those that it names.
-
-    Args:
-        draw: Hypothesis's.
-        holds_nodes: As of `Writer`.
-        in_line: As of `Writer`.
-    """
-    writer = Writer(draw, holds_nodes=holds_nodes, in_line=in_line)
+def _documents(draw: Draw, wanted: Wanted) -> Workflow:
+    writer = Writer(draw, wanted)
     document = {"inputs": INPUTS, **writer.document(Place(known=[]))}
     return Workflow(document, writer.files)
+
+
+def documents(**wanted: bool) -> st.SearchStrategy[Workflow]:
+    """Valid documents, with those that they name; options are those of `Wanted`."""
+    return _documents(Wanted(**wanted))
+
+
+def lone_documents() -> st.SearchStrategy[dict[str, Any]]:
+    """Valid documents that name no others, and in which nothing waits for ever."""
+    return documents(names_others=False, hangs=False).map(lambda workflow: workflow.document)

@@ -53,15 +53,34 @@ class Place:
         return replace(self, depth=self.depth + 1, known=list(self.known), keys=list(self.keys))
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What documents may be like.
+
+    Attributes:
+        holds_nodes: Whether there are nodes that hold nodes.
+        names_others: Whether there are nodes that are other documents.
+        hangs: Whether nodes wait for ever, until they are given up.
+        in_line: Whether nodes run in one order only where one runs at a time: then no node runs beside one that holds
+            others, and what a node sees may depend on which of several before it was done first.
+    """
+
+    holds_nodes: bool = True
+    names_others: bool = True
+    hangs: bool = True
+    in_line: bool = False
+
+
 class Drawing:
     """Draws the small parts of a document.
 
     Args:
         draw: Hypothesis's.
+        wanted: What the document may be like.
     """
 
-    def __init__(self, draw: Draw) -> None:
-        self.draw = draw
+    def __init__(self, draw: Draw, wanted: Wanted) -> None:
+        self.draw, self.wanted = draw, wanted
         self.names = 0
 
     def chance(self, percent: int) -> bool:

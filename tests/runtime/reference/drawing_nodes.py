@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from runtime.reference.drawing import Draw, Drawing, Known, Place
+from runtime.reference.drawing import Drawing, Known, Place
 from runtime.reference.model import HOLDERS
 
 HERE = "runtime.reference.nodes_for_documents"
@@ -14,17 +14,7 @@ Nodes = dict[str, dict[str, Any]]
 
 
 class NodeDrawing(Drawing):
-    """Draws nodes that hold none.
-
-    Args:
-        draw: Hypothesis's.
-        in_line: Whether nodes run in one order only where one runs at a time: then no node runs beside one that holds
-            others, and what a node sees may depend on which of several before it was done first.
-    """
-
-    def __init__(self, draw: Draw, *, in_line: bool) -> None:
-        super().__init__(draw)
-        self.in_line = in_line
+    """Draws nodes that hold none."""
 
     def called(self, place: Place, name: str) -> dict[str, Any]:
         """What all nodes with code of ours are given."""
@@ -97,7 +87,7 @@ class NodeDrawing(Drawing):
             if self.chance(30):
                 spec["retry"]["on"] = [self.one_of(["PlannedFailure", "ValueError", "KeyError", "TimeoutError"])]
         given = spec["with"]
-        if given.get("fails") in (1, 2) and self.chance(25):
+        if self.wanted.hangs and given.get("fails") in (1, 2) and self.chance(25):
             given |= {"fails": HOPELESS, "hangs": True}
             spec["timeout"] = SOON
             if kind == "work" and self.chance(10):
@@ -113,7 +103,7 @@ class NodeDrawing(Drawing):
             nodes: Is given the node that takes it back, if there is one.
             about: Whether it gives something that depends on what failed.
         """
-        inner = self.name("n") if self.chance(20) and not self.in_line else None
+        inner = self.name("n") if self.chance(20) and not self.wanted.in_line else None
         work = self.work(place, inner or name, None)
         if about:
             work["with"]["value"] = "${error.node}"
