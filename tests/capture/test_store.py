@@ -1,7 +1,9 @@
 """A snapshot moves on from one moment of a store to the next, and tells what changed in between."""
 
+import weakref
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +11,10 @@ from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, Snapshot
 
 KEYS = ("messages", "config", "answer", "steps", "notes")
 SCALARS = (None, 0, 1, 300, True, 1.5, "", "text", "other", b"bytes")
+
+
+class Odd:
+    """A class of the program's."""
 
 
 def containers() -> Any:
@@ -110,3 +116,28 @@ def test_an_untouched_store_is_still() -> None:
         assert not snapshot.is_still(store)
         assert snapshot.move_on(store) == [(MODIFIED, "messages", store["messages"])]
         assert snapshot.is_still(store)
+
+
+@pytest.mark.parametrize("heavy", ["x" * 100_000, b"x" * 100_000, [b"x" * 100_000], Odd()], ids=type)
+@pytest.mark.parametrize("light", ["short", 1, None, 1.5])
+def test_a_light_value_takes_the_place_of_a_heavy_one_once(heavy: Any, light: Any) -> None:
+    store = {"page": heavy}
+    snapshot = Snapshot(store, 1)
+    store["page"] = light
+    assert snapshot.move_on(store) == [(MODIFIED, "page", light)]
+    assert snapshot.move_on(store) == []
+    store["page"] = "other"
+    assert snapshot.move_on(store) == [(MODIFIED, "page", "other")]
+    assert snapshot.move_on(store) == []
+
+
+@pytest.mark.parametrize("light", ["short", 1, None])
+def test_what_a_light_value_replaces_is_not_held(light: Any) -> None:
+    odd = Odd()
+    gone = weakref.ref(odd)
+    store = {"items": [[odd]]}
+    snapshot = Snapshot(store, 1)
+    del odd
+    store["items"] = light
+    snapshot.move_on(store)
+    assert gone() is None
