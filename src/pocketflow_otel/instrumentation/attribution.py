@@ -80,6 +80,12 @@ class StoreWatch:
         if not self._open:
             self._kept, self._kept_at = snapshot, self._opened
 
+    def written_by(self, writer: Writer) -> None:
+        """Notes that a writer has written without a window: what others find in theirs may be its doing."""
+        self._kept = None
+        for other in _others(self._open, writer):
+            other.overlapped = True
+
     def exec_began(self, writer: Writer) -> None:
         """Notes that a writer's window is closed while its ``exec`` runs."""
         writer.exec_alone = True

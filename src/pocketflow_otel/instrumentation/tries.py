@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel import semconv
 from pocketflow_otel.guard import guard
 from pocketflow_otel.instrumentation.scopes import Scope
-from pocketflow_otel.visiting import Paused
+from pocketflow_otel.visiting import Paused, takes_end
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from pocketflow_otel.instrumentation.places import Place
     from pocketflow_otel.instrumentation.tracing import Tracing
+    from pocketflow_otel.visiting import Visiting
 
 MOST_RETRIES: Final = 2**63 - 1
 """What an integer attribute can hold."""
@@ -29,9 +30,12 @@ class Trial(Scope):
         waits: Whether it waits in between.
         attempts: How often it has tried.
         fallback: Whether ``exec_fallback`` gave the result.
+        visiting: The visit, as whoever runs the node knows it; None where PocketFlow does.
+        tries_inside: Whether whoever runs the node decides about its tries in ``exec``.
     """
 
-    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "place", "waits")
+    __slots__ = ("attempts", "fallback", "last_try_ended", "max_retries", "node", "place", "tries_inside", "visiting",
+                 "waits")  # fmt: skip
 
     place: Place
 
@@ -43,6 +47,19 @@ class Trial(Scope):
         self.attempts = 0
         self.fallback = False
         self.last_try_ended = 0.0
+        self.visiting: Visiting | None = None
+        self.tries_inside = False
+
+    def is_tried_again(self, error: BaseException, number: int) -> bool:
+        """Whether ``exec`` is tried again after an error.
+
+        Args:
+            error: The error.
+            number: Which try has failed.
+        """
+        if not issubclass(type(error), Exception) or number >= self.max_retries:
+            return False
+        return self.visiting is None or not self.tries_inside or self.visiting.tries_again(error)
 
     def attempt_attributes(self) -> dict[str, Any]:
         """What is told of the tries; nothing where there was one and no more were allowed."""
@@ -119,21 +136,31 @@ class Attempt(Scope):
         }
         if self._number > 1 and trial.waits:
             attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
+        if trial.visiting is not None:
+            trial.visiting.given_up.append(self.fail)
         self.enter(semconv.SPAN_ATTEMPT, attributes, around)
 
     def finish(self, result: Any = None) -> None:
         """Ends the try, which succeeded."""
+        visiting = self._trial.visiting
+        if visiting is not None and not takes_end(visiting, self.fail):
+            return
         self.returned(result)
         super().finish(result)
 
     def fail(self, error: BaseException) -> None:
-        """Ends the try, which raised; a traceback is taken only from one that is not tried again."""
+        """Ends the try, which raised, or is given up; a traceback is taken only from one that is not tried again."""
+        visiting = self._trial.visiting
+        if visiting is not None and not takes_end(visiting, self.fail):
+            return
         self._trial.last_try_ended = perf_counter()
         try:
             if self.is_ours_to_end:
                 if not issubclass(type(error), Paused):
                     self.tracing.accounts.try_failed(self)
-                retried = issubclass(type(error), Exception) and self._number < self._trial.max_retries
+                retried = self._trial.is_tried_again(error, self._number)
+                if not retried and self.recording and self._number < self._trial.max_retries:
+                    self.span.set_attribute(semconv.ATTEMPT_LAST, True)
                 self.note_error(error, with_trace=not retried)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught("recording a failed try")

@@ -20,13 +20,13 @@ from pocketflow_otel.instrumentation.places import Place
 from pocketflow_otel.instrumentation.scopes import NO_CONTEXT, Orchestration, Scope, numbers
 from pocketflow_otel.instrumentation.tracing import SCOPE, Tracing
 from pocketflow_otel.instrumentation.tries import MOST_RETRIES, Trial
-from pocketflow_otel.visiting import VISITING, Paused
+from pocketflow_otel.visiting import VISITING, Paused, takes_end
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from pocketflow_otel.capture.encoding import Encoded
-    from pocketflow_otel.capture.store import Snapshot
+    from pocketflow_otel.capture.store import Change, Snapshot
     from pocketflow_otel.instrumentation.attribution import StoreWatch
     from pocketflow_otel.instrumentation.classes import ClassInfo
     from pocketflow_otel.instrumentation.store_delta import KeyChange
@@ -52,6 +52,7 @@ class Visit(Trial):
         store: The shared store it was given.
         watch: The windows open on that store; None where what it does to the store is not recorded.
         changes: What it has done to the store, each key once.
+        known_changes: The same, as whoever runs the node knows it, up to now; None where it has to be found out.
         overlapped: Whether another node may have written to the store in the same time.
         exec_alone: Whether no node on another branch was in its ``exec`` in the same time.
         in_exec: Whether ``exec`` is under way.
@@ -61,8 +62,8 @@ class Visit(Trial):
 
     keeps_ledger = True
     __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_snapshot",
-                 "_started", "_visiting", "_watch_is_own", "attributes", "changes", "exec_alone", "in_exec", "info",
-                 "item_numbers", "items_failed", "orchestration", "overlapped", "store", "watch")  # fmt: skip
+                 "_started", "_watch_is_own", "attributes", "changes", "exec_alone", "in_exec", "info", "item_numbers",
+                 "items_failed", "known_changes", "orchestration", "overlapped", "store", "watch")  # fmt: skip
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
@@ -90,7 +91,9 @@ class Visit(Trial):
         self.watch: StoreWatch | None = None
         self.changes: list[KeyChange] | None = None
         self._snapshot: Snapshot | None = None
-        self._visiting: Visiting | None = None
+        self.known_changes: list[Change] | None = None
+        self.visiting = None
+        self.tries_inside = False
         self.attributes = attributes = info.attributes(instance)
         retries = attributes.get("max_retries", 1)
         if type(retries) is int and retries != 1:  # of anything else no code is run
@@ -113,11 +116,13 @@ class Visit(Trial):
         place, orchestration, visiting = self.place, self.orchestration, VISITING.get()
         name, attributes = place.span_name, place.attributes.copy()
         if orchestration is not None or not self.info.is_flow:
-            attributes[semconv.NODE_VISIT] = place.visits = next(place.numbers)
-            previous = None if orchestration is None else orchestration.previous
             if visiting is not None and visiting.instance is self.instance:
-                self._visiting = visiting
+                self.visiting = visiting
                 previous = visiting.follows
+                self._tell_visiting(visiting, attributes)
+            else:
+                attributes[semconv.NODE_VISIT] = place.visits = next(place.numbers)
+                previous = None if orchestration is None else orchestration.previous
             if previous is not None:
                 attributes[semconv.GRAPH_NODE_PARENT_ID] = previous
         if self.seen.known:  # a name may be a secret, known for one by now
@@ -129,6 +134,21 @@ class Visit(Trial):
                 self.recording_began()
             except Exception:  # noqa: BLE001 - the guard decides; the visit has begun, and must end
                 guard.caught(f"recording {name}")
+
+    def _tell_visiting(self, visiting: Visiting, attributes: dict[str, Any]) -> None:
+        """Takes what whoever runs the node knows of the visit: which it is, which try, and what for."""
+        visiting.given_up.append(self.fail)
+        self.known_changes = visiting.store_changes
+        attributes[semconv.NODE_VISIT] = visiting.number
+        if visiting.role != "node":
+            attributes[semconv.NODE_ROLE] = visiting.role
+        self.tries_inside = visiting.attempt == 0
+        if visiting.attempt <= 1:
+            self.place.visits = next(self.place.numbers)
+        if not self.tries_inside and visiting.tries > 1:
+            attributes[semconv.NODE_TRIES] = visiting.tries
+            if visiting.attempt > 1:
+                attributes[semconv.NODE_TRY] = visiting.attempt
 
     def recording_began(self) -> None:
         """Sets what only a recorded visit has, and opens its window on the store."""
@@ -148,7 +168,9 @@ class Visit(Trial):
             self.watch = watch = flow.watch
         else:
             watch = self._find_watch()
-        self._snapshot = watch.open(self, policy.store_depth, follows=flow is not None and flow.info.goes_straight)
+        if self.known_changes is None:
+            follows = flow is not None and flow.info.goes_straight
+            self._snapshot = watch.open(self, policy.store_depth, follows=follows)
 
     def _find_watch(self) -> StoreWatch:
         """The watch of the store, acquired where no visit around has one."""
@@ -199,7 +221,9 @@ class Visit(Trial):
         records_io = self.place.policy.io is not None
         # Where others may write to the store during exec, prep and post are looked at each on its own; and where prep's
         # result is recorded, a secret that prep has put into the store must be known before.
-        if self.info.is_async or self.tracing.watches.users > 1 or (records_io and self._has_written()):
+        if self.known_changes is None and (
+            self.info.is_async or self.tracing.watches.users > 1 or (records_io and self._has_written())
+        ):
             self._phased = True
             self.close_window()
             if self.watch is not None:
@@ -270,9 +294,11 @@ class Visit(Trial):
 
     def finish(self, result: Any = None) -> None:
         """Ends the visit, which returned an action."""
+        if self.visiting is not None and not takes_end(self.visiting, self.fail):
+            return
         try:
             if self._generation is self.tracing.generation:
-                self._over(result, None)
+                self._over(result, None, returned=True)
                 if self.orchestration is not None:
                     self.orchestration.previous = self.place.name
         except Exception:  # noqa: BLE001 - the guard decides
@@ -281,16 +307,32 @@ class Visit(Trial):
             self.end()
 
     def fail(self, error: BaseException) -> None:
-        """Ends the visit, which raised."""
+        """Ends the visit, which raised, or is given up."""
+        if self.visiting is not None and not takes_end(self.visiting, self.fail):
+            return
         try:
             if self._generation is self.tracing.generation:
-                self._over(None, None if issubclass(type(error), Paused) else errors.error_type(error))
+                is_error = not issubclass(type(error), Paused) and not self._is_tried_again(error)
+                self._over(None, errors.error_type(error) if is_error else None, returned=False)
         except Exception:  # noqa: BLE001 - the guard decides
             guard.caught(f"recording {self.place.span_name}")
         finally:
             super().fail(error)
+            self.recording = False  # it may have been given up, and go on
 
-    def _over(self, action: Any, error: str | None) -> None:
+    def _is_tried_again(self, error: BaseException) -> bool:
+        """Whether the node is run again as a whole; where it is not, though it might have been, that is told."""
+        visiting = self.visiting
+        if visiting is None or self.tries_inside or visiting.attempt >= visiting.tries:
+            return False
+        if visiting.tries_again(error):
+            self._retries += 1
+            return True
+        if self.recording:
+            self.span.set_attribute(semconv.ATTEMPT_LAST, True)
+        return False
+
+    def _over(self, action: Any, error: str | None, *, returned: bool) -> None:
         """Closes the window on the store, records metrics, and tells what is known at the end."""
         ended = perf_counter()
         if self.recording:
@@ -299,13 +341,15 @@ class Visit(Trial):
             self.count_retries(self.attempts)
         self.record_metrics(ended - self._started, error)
         if self.recording:
-            set_attributes(self.span, self.known_at_end(ended, action, returned=error is None))
+            set_attributes(self.span, self.known_at_end(ended, action, returned=returned))
 
     def _leave_store(self) -> None:
         """Takes the last changes of the store, and hands them on to the flow around."""
         orchestration = self.orchestration
         try:
-            if self.watch is not None:
+            if self.known_changes:
+                self._take_known(self.known_changes)
+            elif self.watch is not None:
                 self.close_window()
             if self.info.is_flow:
                 self.settle()
@@ -316,6 +360,12 @@ class Visit(Trial):
         finally:
             if self._watch_is_own and self.watch is not None:
                 self.tracing.watches.release(self.watch)
+
+    def _take_known(self, changes: list[Change]) -> None:
+        """Takes what whoever runs the node knows that it did to the store; nobody else can have done it."""
+        if self.watch is not None:
+            self.watch.written_by(self)
+        self.add_changes(store_delta.described(self, changes))
 
     def settle(self) -> None:
         """Called at a flow's end, once no more changes of the store will come."""
@@ -346,8 +396,8 @@ class Visit(Trial):
                 attributes[semconv.STORE_KEYS] = number
             if self.changes:
                 store_delta.tell(self, self.changes, attributes)
-        if self._visiting is not None:
-            _tell_measured(self._visiting.measured(), attributes)
+        if self.visiting is not None:
+            _tell_measured(self.visiting.measured(), attributes)
         if self._printed is not None:
             content.tell_printed(self, self._printed, attributes)
         if self._io is not None:

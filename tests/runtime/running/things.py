@@ -184,3 +184,22 @@ def reach() -> None:
 def fail_when_reached() -> None:
     Gate.reached.wait(20)
     raise OSError("disk")
+
+
+def write_and_wait(number: int, others: int) -> int:
+    """Returns once as many are at work."""
+    Gate.told.append(number)
+    while len(Gate.told) < others:
+        time.sleep(0.001)
+    return number
+
+
+def open_gate() -> str:
+    Gate.opened.set()
+    return "open"
+
+
+class WaitsAtItsEnd(pocketflow.Node):
+    def post(self, shared, prep_res, exec_res):
+        Gate.reached.set()
+        Gate.opened.wait(20)
