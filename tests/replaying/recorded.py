@@ -14,6 +14,7 @@ from pocketflow_otel.export.file import TraceFileProcessor
 from pocketflow_otel.options import Verbosity
 from pocketflow_otel.replaying.choosing import only
 from pocketflow_otel.replaying.playing import play
+from pocketflow_otel.traces.formats.unfinished import last_moment
 from pocketflow_otel.traces.model import Trace
 from pocketflow_otel.traces.reader import read_traces
 
@@ -74,7 +75,8 @@ class Watched:
 
 
 def _paths(traces: Sequence[Trace]) -> list[Path]:
-    return [trace.path for trace in traces if trace.path is not None]
+    """The files of traces, the one that was written to last as the last."""
+    return [trace.path for trace in sorted(traces, key=last_moment) if trace.path is not None]
 
 
 @contextmanager

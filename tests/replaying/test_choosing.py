@@ -1,6 +1,5 @@
 """A replay of only some flows and nodes."""
 
-
 import re
 
 import pocketflow

@@ -37,12 +37,14 @@ def play(traces: Sequence[Trace], stream: TextIO, *, verbosity: Verbosity, speed
         OSError: If it can't be written.
     """
     states = {trace.state for trace in traces}
-    last_ns = max(map(last_moment, traces))
+    # Live too, the file that was written to last is the last.
+    in_order = sorted(traces, key=last_moment)
+    last_ns = last_moment(in_order[-1])
     paced = PacedStream(stream, speed)
     console = LiveConsole(
         cast("TextIO", paced),
         verbosity,
-        trace_files=lambda: [trace.path.absolute() for trace in traces if trace.path is not None],
+        trace_files=lambda: [trace.path.absolute() for trace in in_order if trace.path is not None],
         notes=lambda: [note for state, note in _NOTES.items() if state in states],
         clock=None if TraceState.RUNNING in states else lambda: last_ns,
     )
