@@ -98,7 +98,7 @@ def test_paths_are_references_which_need_not_be_there_in_exists_and_default():
         ("", 0, None, "empty"),
         ("  ", 0, None, "empty"),
         ("inputs.n >", 10, None, "can't be read"),
-        ("  inputs.n = 3", 11, None, "can't be read"),
+        ("  inputs.n = 3", 11, "==", "can't be read"),
         ("mail.from == 'ada'", 5, None, 'as a key write ["from"]'),
         ("inputs.n > 3 # big", 12, None, "comments"),
         ("len(inputs.list) > 1", 0, "length", "no function 'len'; there are abs"),
@@ -241,3 +241,37 @@ def test_any_text_is_read_or_refused_at_a_place_in_it(text):
         with contextlib.suppress(UnusableValue, KeyError):
             json.dumps(expression.value({"a": {"b": [0, 1]}, "b": "text"}.__getitem__))
     assert 0 <= offset <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "near", "told"),
+    [
+        ("${inputs.n} > 3", 0, "inputs.n", "values are named without ${} here"),
+        ("a.b == 1 and ${ c }", 13, "c", "values are named without ${} here"),
+        ("a && b", 2, "and", "'&&' is unknown here"),
+        ("a == '&&' || b", 10, "or", "'||' is unknown here"),
+        ("!a", 0, "not", "'!' is unknown here"),
+        ("a = 3", 2, "==", "'=' is unknown here"),
+        ("a <= 3 and b = 3", 13, "==", "'=' is unknown here"),
+        ("a === 3", 2, "==", "'===' is unknown here"),
+        ("a !== 3", 2, "!=", "'!==' is unknown here"),
+        ("a <> 3", 2, "!=", "'<>' is unknown here"),
+        ("a == 1 AND b", 7, "and", "'AND' is unknown here"),
+        ("NOT a", 0, "not", "'NOT' is unknown here"),
+        ("a eq 3", 2, "==", "'eq' is unknown here"),
+        ("(a ?? 0) > 3", 3, "default(path, other)", "?? has no place here"),
+    ],
+)
+def test_habits_of_other_languages_are_told_with_what_to_write(text, offset, near, told):
+    with pytest.raises(ConditionSyntaxError) as caught:
+        parse_condition(text)
+    error = caught.value
+    assert (error.offset, error.near) == (offset, near)
+    assert told in str(error)
+
+
+@pytest.mark.parametrize(
+    "text", ["a == '${x} && y = 3'", 'a != "b || !c"', "a == 1 and not b", "a >= 3 or a <= 1 or a != 2"]
+)
+def test_what_is_quoted_or_known_is_no_habit(text):
+    parse_condition(text)

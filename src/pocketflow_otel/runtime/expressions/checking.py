@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from pocketflow_otel.runtime.documents.faults import nearest
 from pocketflow_otel.runtime.expressions.errors import ConditionSyntaxError, MissingValue
 from pocketflow_otel.runtime.expressions.evaluator import ALLOWED
+from pocketflow_otel.runtime.expressions.habits import habit
 from pocketflow_otel.runtime.expressions.json_values import json_copy
 from pocketflow_otel.runtime.expressions.operators import ARGUMENTS, OPERATORS
 from pocketflow_otel.runtime.expressions.paths import Lookup, Reference, Steps, follow
@@ -86,6 +87,8 @@ class _Checker:
                 warnings.simplefilter("error")
                 tree = ast.parse(stripped, mode="eval").body
         except SyntaxError as error:
+            if (known := habit(self.text)) is not None:
+                self.fail_at(known.offset, f"this can't be read: {known.sentence}", known.near)
             place = (error.offset or len(stripped) + 1) - 1
             self.fail_at(self.start + max(0, place), f"this can't be read: {error.msg}{_hint(stripped)}")
         except (ValueError, RecursionError, MemoryError) as error:
