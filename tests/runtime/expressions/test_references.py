@@ -168,6 +168,7 @@ TRANSFORMED = {
     "boolean": ("yes", True),
     "bullets": (["a", 2], "- a\n- 2"),
     "chunks(2)": ([1, 2, 3], [[1, 2], [3]]),
+    "compact": ([None, 0, "", False, [None], None], [0, "", False, [None]]),
     "first": ([4, 5], 4),
     "flat": ([[1], 2, [[3]]], [1, 2, [3]]),
     "from_json": ('{"a": [1]}', {"a": [1]}),

@@ -277,3 +277,18 @@ def test_items_that_are_stopped_because_another_failed_are_not_said_to_have_fail
         if span.name == "iteration"
     }
     assert errors == {0: "pocketflow_otel.runtime.errors.Cancelled", 1: "ValueError"}
+
+
+def test_what_came_of_a_map_goes_on_without_the_items_that_failed():
+    feeds = {
+        "type": "map",
+        "with": {
+            "over": [1, 0, 2],
+            "on_error": "continue",
+            "do": {"get": python("return [10 // n, n]", n="${item}")},
+            "output": "${get}",
+        },
+    }
+    result = ran({"feeds": feeds}, outputs={"came": "${feeds | compact | flat}", "also": "${feeds | flat | compact}"})
+    assert result.status == "degraded"
+    assert result.outputs == {"came": [10, 1, 5, 2], "also": [10, 1, 5, 2]}

@@ -224,6 +224,10 @@ TRANSFORMS: Final[dict[str, Transform]] = {
     "boolean": Transform(boolean, "True or false from what tells so: yes, no, on, off, 1, 0."),
     "bullets": Transform(_bullets, "A list as lines of text, each behind a dash or another mark.", (str,)),
     "chunks": Transform(_chunks, "A list as a list of lists of at most so many items.", (int,), 1),
+    "compact": Transform(
+        lambda value: [item for item in elements(value) if item is not None],
+        "A list without its nulls, such as items of a map that failed leave.",
+    ),
     "first": Transform(lambda value: _some(value, 1)[0], "The first item of a list."),
     "flat": Transform(_flat, "A list of lists as one list."),
     "from_json": Transform(_from_json, "The value that a JSON text holds."),
