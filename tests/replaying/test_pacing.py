@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from export.console.conftest import Program as Spans
+from pocketflow_otel import semconv as s
+from pocketflow_otel.options import Verbosity
 from pocketflow_otel.replaying import pacing
 from pocketflow_otel.replaying.pacing import LONGEST_PAUSE_SECONDS, PacedStream
+from pocketflow_otel.replaying.playing import play
+from replaying.recorded import watched
 
 SECOND = 1_000_000_000
 
@@ -89,6 +94,26 @@ def test_no_wait_is_longer_than_told_or_shorter_than_none(moments, speed):
         patch.setattr(pacing, "time", clock)
         written_at(clock, speed, [moment / SECOND for moment in moments])
     assert all(0 <= seconds <= LONGEST_PAUSE_SECONDS for seconds in clock.slept)
+
+
+def test_each_line_is_written_when_its_moment_was(clock):
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            return super().write(f"{clock.now - 100:.2f} {text}")
+
+    with watched(Verbosity.NORMAL) as one:
+        p = Spans(*one.processors)
+        flow = p.flow("Agent")
+        p.after(250)
+        ask = p.node("Ask", flow)
+        p.fail(p.attempt(ask, 1, {s.MAX_RETRIES: 2}), TimeoutError("late"), 500)
+        unseen = p.attempt(ask, 2, {s.MAX_RETRIES: 2})
+        p.end(unseen, 700)
+        p.end(ask, 800)
+        p.end(flow, 60_000)
+        screen = Screen()
+        play(one.traces(), screen, verbosity=Verbosity.NORMAL, speed=1)
+    assert [line.split()[0] for line in screen.getvalue().splitlines()[:5]] == ["0.00", "0.25", "0.75", "2.25", "4.25"]
 
 
 def test_it_is_the_stream_for_whoever_asks_and_writes_to():
