@@ -8,6 +8,7 @@ import pytest
 
 from backends.servers import wait_until
 from instrumentation.recording import traced
+from pocketflow_otel import budget
 from pocketflow_otel.runtime import collect, execute, load, prepare
 from pocketflow_otel.runtime.running import holding
 from pocketflow_otel.runtime.running import run as running_run
@@ -184,3 +185,17 @@ def test_a_clock_keeps_nothing_of_what_was_taken_back():
         clock.later(30, time.time)()
     assert len(clock._calls) <= 3
     clock.close()
+
+
+def test_a_budget_around_a_run_is_reached_beside_a_node_that_goes_on():
+    nodes = {
+        "stuck": STUCK,
+        "a": call("wait_until_reached", undo="back"),
+        "back": call("tell", value=3),
+        "b": python("return 1", needs=["a"]),
+    }
+    with traced(), budget(visits=2):
+        result = ran(nodes)
+    assert result.status == "limit"
+    assert Gate.told == [("back", 3)]
+    assert statuses(result) == {"a": "succeeded", "b": "limit", "stuck": "cancelled"}

@@ -65,18 +65,16 @@ class Crew:
 
     Args:
         parallel: How many nodes may run at once, those that hold nodes not counted.
-        leaves_frames_free: Whether the threads that run frames leave the nodes' code to others.
         leaves_loop_free: Whether the event loop's thread begins no steps.
 
     Attributes:
         lock: Guards all that a run's threads share.
     """
 
-    def __init__(self, parallel: int, *, leaves_frames_free: bool = False, leaves_loop_free: bool = False) -> None:
+    def __init__(self, parallel: int, *, leaves_loop_free: bool = False) -> None:
         # Whoever listens to events may ask for something that needs it.
         self.lock = threading.RLock()
         self.parallel = parallel
-        self.leaves_frames_free = leaves_frames_free
         self._free = parallel
         self._ready: list[tuple[float, int, int, Step]] = []
         self._numbers = itertools.count(1)

@@ -140,7 +140,7 @@ class Frame:
         crew = self.run.crew
         self.context = contextvars.copy_context()
         with crew.lock:
-            self.post = Post(self, stays_free=crew.leaves_frames_free)
+            self.post = Post(self, stays_free=self.run.may_be_cut_short())
             if self.parent is not None:
                 self.parent.frame.children.add(self)
                 stopped = self.parent.timed_out
@@ -292,7 +292,7 @@ class Frame:
         step = Step(self, planned, role="undo", error=failure, undoes=entry)
         crew = self.run.crew
         with crew.lock:
-            self.post = Post(self, stays_free=crew.leaves_frames_free)
+            self.post = Post(self, stays_free=self.run.may_be_cut_short())
             self._undo_step = step
             crew.offer(step)
         self._work()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 
-from pocketflow_otel.budgets import BudgetExceeded, with_budget
+from pocketflow_otel.budgets import BudgetExceeded, budgets_of, with_budget
 from pocketflow_otel.runtime.errors import Interrupted, LimitReached, RunError
 from pocketflow_otel.runtime.planning import outputs_by_name
 from pocketflow_otel.runtime.registry.node_types import ClassType
@@ -103,11 +103,7 @@ class Run:
         self.folder = Folder(directory)
         self.recorder = Recorder()
         self.stepping = None if on_step is None else Stepping(self, on_step)
-        self.crew = Crew(
-            1 if self.stepping else plan.parallel,
-            leaves_frames_free=plan.may_be_cut_short,
-            leaves_loop_free=self.stepping is not None,
-        )
+        self.crew = Crew(1 if self.stepping else plan.parallel, leaves_loop_free=self.stepping is not None)
         self.loop = Loop(loop)
         self.clock = Clock()
         self.homes = Homes(self)
@@ -122,6 +118,7 @@ class Run:
         self.began = self.ended = time.perf_counter()
         self.is_interrupted = False
         self._interrupted_at = math.inf
+        self._runs_several = any(scope.runs_several for scope in plan.document.all_scopes())
         self._prototypes: dict[str, Any] = {}
         self._instances: dict[str, Any] = {}
         self._has_begun = False
@@ -341,6 +338,14 @@ class Run:
             # Others have room now.
             self.crew.assign()
         self.tell_noted()
+
+    def may_be_cut_short(self) -> bool:
+        """Whether a limit, of the document or around the run, can be reached while a node is at work.
+
+        Then threads that run frames leave the nodes' code to others, for a node may have to be given up.
+        """
+        limited = any(budget.is_limited for budget in budgets_of(otel_context.get_current()))
+        return self.plan.may_be_cut_short or (limited and self._runs_several)
 
     def step_no_more(self) -> None:
         """Goes on without stopping before nodes."""
