@@ -138,6 +138,35 @@ def test_nodes_tells_the_nearest_of_an_unknown_type(shell):
     assert outcome.stderr.endswith("did you mean 'http.request'?\n")
 
 
+def without_openai(shell, *arguments):
+    code = "import sys; sys.modules['openai'] = None; from pocketflow_otel.cli import main; main()"
+    return shell.python("-c", code, *arguments)
+
+
+def test_nodes_explains_a_type_whose_library_is_missing_and_says_what_installs_it(shell):
+    outcome = without_openai(shell, "nodes", "llm.chat")
+
+    assert outcome.stdout.startswith("llm.chat: Asks a language model, by OpenAI's chat completions API.\n\nwith:\n")
+    assert "\n  model: text, required\n      The model.\n" in outcome.stdout
+    assert outcome.stderr == "pocketflow-otel: llm.chat needs openai: pip install 'pocketflow-otel[llm]'\n"
+    assert outcome.status == 2
+
+
+def test_nodes_lists_a_type_whose_library_is_missing_with_what_it_does(shell):
+    lines = without_openai(shell, "nodes").stdout.splitlines()
+    number = next(number for number, line in enumerate(lines) if line.startswith("llm.chat "))
+
+    assert lines[number].endswith("  Asks a language model, by OpenAI's chat completions API.")
+    assert (
+        lines[number + 1].split() == "cannot be used: llm.chat needs openai: pip install 'pocketflow-otel[llm]'".split()
+    )
+    assert {
+        "name": "llm.chat",
+        "summary": "Asks a language model, by OpenAI's chat completions API.",
+        "unusable": "llm.chat needs openai: pip install 'pocketflow-otel[llm]'",
+    } in json.loads(without_openai(shell, "nodes", "--json").stdout)
+
+
 def test_nodes_writes_json(shell):
     outcome = shell.pocketflow_otel("nodes", "condition", "--json")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -13,6 +13,7 @@ from pocketflow_otel.cli.output import say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pocketflow_otel.runtime.registry.errors import NodeTypeError
     from pocketflow_otel.runtime.registry.node_types import NodeType
     from pocketflow_otel.runtime.registry.registry import Registry
     from pocketflow_otel.runtime.streams import Stdout
@@ -48,20 +49,38 @@ def nodes(
     if name is None:
         _write(_listed_json(registry) if json else _listed(registry), stdout)
     else:
-        kind = _find(registry, name)
+        kind, obstacle = _find(registry, name)
         _write(_json(_described(kind, registry)) if json else _explained(kind, registry), stdout)
+        if obstacle is not None:
+            _refuse(obstacle)
 
 
-def _find(registry: Registry, name: str) -> NodeType:
+def _find(registry: Registry, name: str) -> tuple[NodeType, NodeTypeError | None]:
+    """A type, and, if it lacks a library, what is to be done about that."""
     from pathlib import Path
 
     from pocketflow_otel.runtime.registry.registry import NodeTypeError
 
     try:
-        return registry.get(name, Path())
+        return registry.get(name, Path()), None
     except NodeTypeError as error:
-        say(f"pocketflow-otel: {error}")
-        raise typer.Exit(_UNKNOWN) from None
+        if (kind := _kind_of(error)) is None:
+            _refuse(error)
+        return kind, error
+
+
+def _kind_of(found: NodeType | NodeTypeError) -> NodeType | None:
+    """What can be told: the type, also one that only lacks a library."""
+    from pocketflow_otel.runtime.registry.registry import NodeTypeError, UnusableType
+
+    if isinstance(found, UnusableType):
+        return found.kind
+    return None if isinstance(found, NodeTypeError) else found
+
+
+def _refuse(error: NodeTypeError) -> NoReturn:
+    say(f"pocketflow-otel: {error}")
+    raise typer.Exit(_UNKNOWN) from None
 
 
 def _write(content: str, stdout: Stdout) -> None:
@@ -83,10 +102,12 @@ def _listed(registry: Registry) -> str:
 
     types = registry.all()
     width = max(map(len, types))
-    lines = [
-        f"{name:<{width}}  {f'cannot be used: {kind}' if isinstance(kind, NodeTypeError) else kind.summary}"
-        for name, kind in types.items()
-    ]
+    lines = []
+    for name, found in types.items():
+        kind = _kind_of(found)
+        lines += [f"{name:<{width}}  {kind.summary}"] if kind is not None else []
+        if isinstance(found, NodeTypeError):
+            lines.append(f"{name if kind is None else '':<{width}}  cannot be used: {found}")
     more = "and PocketFlow classes and functions, as module:Class and module:function"
     return "\n".join([*lines, f"{'':<{width}}  {more}", ""])
 
@@ -96,10 +117,12 @@ def _listed_json(registry: Registry) -> str:
 
     return _json(
         [
-            {"name": name, "summary": "", "unusable": str(kind)}
-            if isinstance(kind, NodeTypeError)
-            else {"name": name, "summary": kind.summary, "unusable": None}
-            for name, kind in registry.all().items()
+            {
+                "name": name,
+                "summary": "" if (kind := _kind_of(found)) is None else kind.summary,
+                "unusable": str(found) if isinstance(found, NodeTypeError) else None,
+            }
+            for name, found in registry.all().items()
         ]
     )
 

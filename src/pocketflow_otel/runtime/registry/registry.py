@@ -26,6 +26,9 @@ __all__ = ["GROUP", "NodeTypeError", "Registry", "UnknownType", "UnusableType", 
 GROUP: Final = "pocketflow_otel.nodes"
 """The group of entry points by which packages add node types."""
 
+LONGEST: Final = 500
+"""Characters of a type's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class _BuiltIn:
@@ -88,10 +91,11 @@ class Registry:
             try:
                 self._found[key] = self._find(name, base)
             except NodeTypeError as error:
-                self._found[key] = error
+                # Its traceback would keep all that was there, and grow each time.
+                self._found[key] = error.with_traceback(None)
         found = self._found[key]
         if isinstance(found, NodeTypeError):
-            raise found
+            raise found.with_traceback(None)
         return found
 
     def expressions(self, name: str, base: Path | None = None) -> Sequence[tuple[str, ...]]:
@@ -117,6 +121,8 @@ class Registry:
         return types
 
     def _find(self, name: str, base: Path | None) -> NodeType:
+        if len(name) > LONGEST:
+            raise UnknownType(f"expected the name of a node type, not a text of {len(name)} characters")
         if name in BODIES:
             return HolderType(name, docstrings.summary(BODIES[name]), BODIES[name], _HOLDERS[name])
         if name in _BUILT_IN:
@@ -142,10 +148,12 @@ class Registry:
 def _built_in(name: str, place: _BuiltIn) -> NodeType:
     from importlib.util import find_spec
 
-    if place.needs is not None and find_spec(place.needs) is None:
-        raise UnusableType(f"{name} needs {place.needs}: pip install 'pocketflow-otel[{place.extra}]'")
+    # What it needs is imported when it runs: without that, what it would do can still be told.
     module = importlib.import_module(f"pocketflow_otel.runtime.nodes.{place.module}")
-    return node_type_of(module.NODE_TYPE, name)
+    kind = node_type_of(module.NODE_TYPE, name)
+    if place.needs is not None and find_spec(place.needs) is None:
+        raise UnusableType(f"{name} needs {place.needs}: pip install 'pocketflow-otel[{place.extra}]'", kind=kind)
+    return kind
 
 
 def _installed(entry: EntryPoint) -> NodeType:
