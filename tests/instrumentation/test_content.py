@@ -203,6 +203,38 @@ def printed_by(node: pocketflow.Node, **options: Any) -> Recording:
     return recording
 
 
+@pytest.mark.parametrize("where", ["prep", "post"])
+def test_a_text_that_goes_in_is_masked_by_what_the_node_stores(where: str) -> None:
+    class Connect(pocketflow.Node):
+        def prep(self, shared: Any) -> str:
+            if where == "prep":
+                shared["password"] = "tr0ub4dor-and-3"
+            return "log in with tr0ub4dor-and-3"
+
+        def exec(self, prep_res: Any) -> int:
+            return 1
+
+        def post(self, shared: Any, prep_res: Any, exec_res: Any) -> None:
+            shared["password"] = "tr0ub4dor-and-3"
+
+    with traced(**ALL) as recording:
+        Connect().run({})
+    assert recording.attributes("invoke_node Connect")["input.value"] == '"log in with [redacted]"'
+
+
+def test_a_text_that_goes_in_is_told_where_exec_fails() -> None:
+    class Fails(pocketflow.Node):
+        def prep(self, shared: Any) -> str:
+            return "seven"
+
+        def exec(self, prep_res: Any) -> int:
+            return int(prep_res)
+
+    with traced(**ALL) as recording, pytest.raises(ValueError, match="seven"):
+        Fails().run({})
+    assert recording.attributes("invoke_node Fails")["input.value"] == '"seven"'
+
+
 def test_what_is_printed_still_arrives(capsys: pytest.CaptureFixture[str]) -> None:
     asked(capture_output=True)
     asked()

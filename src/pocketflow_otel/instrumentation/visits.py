@@ -61,9 +61,10 @@ class Visit(Trial):
     """
 
     keeps_ledger = True
-    __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_printed", "_retries", "_snapshot",
-                 "_started", "_watch_is_own", "attributes", "changes", "exec_alone", "in_exec", "info", "item_numbers",
-                 "items_failed", "known_changes", "orchestration", "overlapped", "store", "watch")  # fmt: skip
+    __slots__ = ("_batch_size", "_exec_began", "_exec_ended", "_io", "_phased", "_prepared", "_printed", "_retries",
+                 "_snapshot", "_started", "_watch_is_own", "attributes", "changes", "exec_alone", "in_exec", "info",
+                 "item_numbers", "items_failed", "known_changes", "orchestration", "overlapped", "store",
+                 "watch")  # fmt: skip
 
     def __init__(
         self, tracing: Tracing, owner: type, instance: Any, info: ClassInfo, parent: Scope | None, store: Any
@@ -158,6 +159,7 @@ class Visit(Trial):
         self._batch_size: int | None = None
         self._io: dict[str, Encoded] | None = None
         self._printed: dict[str, Printed] | None = None
+        self._prepared: Any = None
         policy = self.place.policy
         if policy.values is not None:
             self.tell_at_once(content.params(self, self.attributes.get("params")))
@@ -218,17 +220,21 @@ class Visit(Trial):
         self._exec_began = perf_counter()
         if self.info.is_batch:
             self._batch_size = content.known_size(prepared)
-        records_io = self.place.policy.io is not None
+        renders = self.place.policy.io is not None
+        if renders and type(type(prepared)) is type and type(prepared) in SCALARS:
+            # It can't change: what is rendered at the end needs no look at the store for secrets now.
+            self._prepared = prepared
+            renders = False
         # Where others may write to the store during exec, prep and post are looked at each on its own; and where prep's
         # result is recorded, a secret that prep has put into the store must be known before.
         if self.known_changes is None and (
-            self.info.is_async or self.tracing.watches.users > 1 or (records_io and self._has_written())
+            self.info.is_async or self.tracing.watches.users > 1 or (renders and self._has_written())
         ):
             self._phased = True
             self.close_window()
             if self.watch is not None:
                 self.watch.exec_began(self)
-        if records_io:
+        if renders:
             self.note_io(semconv.INPUT_VALUE, prepared)
 
     def _has_written(self) -> bool:
@@ -400,6 +406,8 @@ class Visit(Trial):
             _tell_measured(self.visiting.measured(), attributes)
         if self._printed is not None:
             content.tell_printed(self, self._printed, attributes)
+        if self._prepared is not None:
+            self.note_io(semconv.INPUT_VALUE, self._prepared)
         if self._io is not None:
             content.tell_io(self, self._io, attributes)
         return attributes
