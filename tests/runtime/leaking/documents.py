@@ -62,7 +62,7 @@ def quoting_nodes(secret: str) -> dict[str, Any]:
         "file": {"type": "file.read", "with": {"path": f"nowhere/{secret}"}},
         "refused": {"type": f"{HERE}:refuse", "with": {"secret": secret}},
         "refused_input": {"type": f"{HERE}:refuse", "with": {"secret": "${inputs.given}"}},
-        "misfit": {"type": "http.request", "with": {"url": "x", "max_bytes": secret}},
+        "misfit": {"type": "http.request", "with": {"url": "http://127.0.0.1:1", "max_bytes": secret}},
         "no_list": {"type": "map", "with": {"over": secret, "do": {"x": {"type": "template", "with": {"text": "x"}}}}},
     }
 
