@@ -13,7 +13,7 @@ class Account:
         visits: Visits of nodes that have code, in the order in which they began.
         undone: Runs of undo nodes, in order.
         may_reach_limit: Whether a limit and a failure race each other, and the failure was taken to be the first.
-        may_fail: Nodes that failed for good, or would have if another had not been first.
+        may_fail: Nodes that failed for good, or would have if another had not been first, and their errors' types.
         stop: What ended the run early.
         outputs: What it gives.
     """
@@ -22,7 +22,7 @@ class Account:
         self.entries: list[Entry] = []
         self.visits: list[Visit] = []
         self.undone: list[Undone] = []
-        self.may_fail: set[str] = set()
+        self.may_fail: set[tuple[str, str]] = set()
         self.may_reach_limit = False
         self.stop: Stop | None = None
         self.outputs: dict[str, Any] = {}

@@ -165,7 +165,7 @@ class Writer(NodeDrawing):
 
     def holder(self, place: Place, kind: str, config: dict[str, Any]) -> dict[str, Any]:
         place = place.inside()
-        if self.wanted.hangs and not self.wanted.in_line and self.chance(6):
+        if self.wanted.hangs and not self.wanted.in_line and self.chance(10):
             return {"type": kind, "timeout": 0.1, "with": config | self.hanging(place)}
         flow, own = self.flow(place, kind != "parallel" and self.chance(40))
         if kind == "map" or flow.get("edges") or self.chance(50):

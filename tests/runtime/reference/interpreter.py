@@ -68,8 +68,7 @@ class Reference(Account):
         try:
             return self.given_back(scope, template)
         except MissingValue as missing:
-            failure = Failure(scope.prefix[:-1], "MissingValue")
-            self.may_fail.add(failure.node)
+            failure = self.failed(Failure(scope.prefix[:-1], "MissingValue"))
             self.take_back(scope.done, failure)
             raise failure from missing
 
@@ -128,8 +127,7 @@ class Reference(Account):
             scope.done[-1].undo = None  # what was done in it remains to be taken back
             scope.outputs.pop(name)
         self.entries[-1].status, self.entries[-1].unrouted = "failed", self.entries[-1].status
-        self.may_fail.add(scope.prefix + name)
-        return Failure(scope.prefix + name, "UnroutedAction")
+        return self.failed(Failure(scope.prefix + name, "UnroutedAction"))
 
     def by_data(self, scope: Scope, after: tuple[Groups, ...]) -> None:
         settled: dict[str, Settled] = {}
@@ -200,14 +198,17 @@ class Reference(Account):
         except (Failure, MissingValue, UnusableValue) as error:
             if spec.get("on_error") != "continue":
                 self.entries.append(Entry(path, "failed"))
-                self.may_fail.add(path)
-                raise self.failure_of(path, error) from error
+                raise self.failed(self.failure_of(path, error)) from error
             status, output, action = "degraded", spec.get("fallback"), None
         self.entries.append(Entry(path, status, output))
         self.gave(name, spec, scope, self.entries[-1], inner)
         if spec["type"] == "set" and isinstance(output, dict):
             scope.store.update(output)
         return True, action
+
+    def failed(self, failure: Failure) -> Failure:
+        self.may_fail.add((failure.node, failure.type))
+        return failure
 
     def failure_of(self, path: str, error: Exception) -> Failure:
         return error if isinstance(error, Failure) else Failure(path, type(error).__name__)
