@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from instrumentation.recording import traced
 from pocketflow_otel.export.file import TraceFileProcessor
 from pocketflow_otel.runtime import collect, execute, load, prepare
-from pocketflow_otel.runtime.running.result import as_json
 from pocketflow_otel.traces.reader import Trace, read_trace
 from runtime.reference.documents import lone_documents
 from runtime.tree_of_document import check_tree
@@ -32,7 +31,7 @@ def traced_to_file() -> Iterator[list[Trace]]:
 
 def run_and_check(document: dict[str, Any]) -> None:
     with traced_to_file() as traces:
-        result = as_json(collect(execute(prepare(load(document)))))
+        result = collect(execute(prepare(load(document)))).as_json()
     (trace,) = traces
     check_tree(document, Path(), result, trace)
 

@@ -144,7 +144,7 @@ class _Running:
             say(f"the run's folder{why}")
             _leave(NOTHING_RUN)
         code = self._code(result)
-        if not self._write(result, run) or self._is_unsaved():
+        if not self._write(result) or self._is_unsaved():
             code = code if code not in (0, 3) else NOT_WRITTEN
         self._tell(result)
         if result.summary.abandoned_threads or result.status in {"interrupted", "limit"}:
@@ -196,14 +196,13 @@ class _Running:
 
         return self._order.folder is not None and not (Path(self._order.folder) / RESULT).exists()
 
-    def _write(self, result: Result, run: Run) -> bool:
-        from pocketflow_otel.runtime.running.result import as_json
+    def _write(self, result: Result) -> bool:
         from pocketflow_otel.runtime.telling import as_text
 
         if self._order.format == "json":
-            content = json.dumps(as_json(result, run.secrets), indent=2, ensure_ascii=False, default=str) + "\n"
+            content = json.dumps(result.as_json(), indent=2, ensure_ascii=False, default=str) + "\n"
         elif result.status in {"succeeded", "degraded"}:
-            content = as_text(result, run.secrets)
+            content = as_text(result)
         else:
             return True
         try:

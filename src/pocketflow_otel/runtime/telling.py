@@ -12,22 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pocketflow_otel.runtime.running.records import NodeRecord, Result
-    from pocketflow_otel.runtime.secrets import Secrets
 
 _WIDTH: Final = 100
 
 
-def as_text(result: Result, secrets: Secrets) -> str:
-    """The outputs of a run.
+def as_text(result: Result) -> str:
+    """The outputs of a run, its secrets masked.
 
     Args:
         result: What came of it.
-        secrets: What is masked in it.
 
     Returns:
         Of a single output that is a text, the text; else the outputs by name, as YAML. Nothing where there are none.
     """
-    outputs = secrets.masked(plain(dict(result.outputs)))
+    outputs = result.masks.masked(plain(dict(result.outputs)))
     if not outputs:
         return ""
     only = next(iter(outputs.values())) if len(outputs) == 1 else None

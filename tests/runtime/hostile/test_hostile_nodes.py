@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from pocketflow_otel.runtime import InvalidInputs, Result, Run, collect, execute, load, prepare
-from pocketflow_otel.runtime.running.result import as_json
 from runtime.hostile.nodes import ERRORS, let_go
 
 HERE = "runtime.hostile.nodes"
@@ -42,7 +41,7 @@ def ran(nodes: dict[str, Any], folder: Path | None = None, **others: Any) -> Res
     waiting.join(LONGEST_SECONDS)
     assert not waiting.is_alive(), "the run does not end"
     result = run.result()
-    text = json.dumps(as_json(result, run.secrets))
+    text = json.dumps(result.as_json())
     if folder is not None:
         saved = json.loads((folder / "result.json").read_text("utf-8", "surrogatepass"))
         assert (saved["status"], saved["run_id"]) == (result.status, result.run_id)

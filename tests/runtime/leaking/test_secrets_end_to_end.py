@@ -17,7 +17,6 @@ from pocketflow_otel.export.console import LiveConsole
 from pocketflow_otel.export.file import TraceFileProcessor
 from pocketflow_otel.options import CONTENT_ENV, Verbosity
 from pocketflow_otel.runtime import Event, Run, load, prepare
-from pocketflow_otel.runtime.running.result import as_json
 from pocketflow_otel.runtime.telling import as_text, sentences
 from runtime.leaking.documents import document
 from runtime.leaking.figures import without_figures
@@ -66,8 +65,8 @@ def told_by_a_run(secret: Secret, servers: Refusing | None, folder: Path, *, fai
     assert result.status == ("failed" if fails else "degraded"), result.error
     shown = {
         "events": "".join(events),
-        "result": json.dumps(as_json(result, run.secrets), ensure_ascii=False),
-        "text": as_text(result, run.secrets),
+        "result": json.dumps(result.as_json(), ensure_ascii=False),
+        "text": as_text(result),
         "sentences": "\n".join(sentences(result, str(folder), "flow.yaml")),
         "records": repr([*result.nodes, *result.undone]),
         "error": repr(result.error),

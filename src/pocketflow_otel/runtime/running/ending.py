@@ -12,7 +12,7 @@ from pocketflow_otel.runtime.registry.node_types import Waiting
 from pocketflow_otel.runtime.running.events import Event
 from pocketflow_otel.runtime.running.recording import left_behind
 from pocketflow_otel.runtime.running.records import Result
-from pocketflow_otel.runtime.running.result import as_json
+from pocketflow_otel.runtime.running.result import Masks
 from pocketflow_otel.runtime.running.summaries import summary_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def _result_of(run: Run) -> Result:
         summary=summary_of(run.plan.document, records, seconds, run.root.home.budget.spent, abandoned=run.abandoned),
         problems=(*run.problems, *run.happenings.problems),
         store=run.root.store,
+        masks=Masks(run.secrets),
     )
 
 
@@ -98,6 +99,6 @@ def _save(run: Run, result: Result) -> None:
     if run.folder.path is None:
         return
     try:
-        run.folder.save(as_json(result, run.secrets))
+        run.folder.save(result.as_json())
     except OSError as error:
         run.problems.append(f"the result can't be saved in {run.folder.path}: {error.strerror or error}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pocketflow_otel.runtime.running.result import Masks
+
 NodeStatus = Literal["succeeded", "degraded", "failed", "skipped", "cancelled", "limit", "waiting"]
 RunStatus = Literal["succeeded", "degraded", "failed", "limit", "interrupted", "waiting"]
 
@@ -174,6 +176,7 @@ class Result:
         summary: The run in figures.
         problems: What else went wrong, such as a connection that could not be closed.
         store: The shared store as the run left it.
+        masks: What is masked in it as JSON.
     """
 
     run_id: str
@@ -188,6 +191,17 @@ class Result:
     summary: Summary
     problems: tuple[str, ...]
     store: Mapping[Any, Any]
+    masks: Masks = field(repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it but the store, as ``--format json`` and ``result.json`` have it: the run's secrets are masked.
+
+        Raises:
+            RuntimeError: It comes out of a pickle, which knows no secrets.
+        """
+        from pocketflow_otel.runtime.running.result import as_json
+
+        return as_json(self)
 
     @property
     def exit_code(self) -> int:

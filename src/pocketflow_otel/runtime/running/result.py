@@ -12,14 +12,36 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.secrets import Secrets
 
 
-def as_json(result: Result, secrets: Secrets | None = None) -> dict[str, Any]:
-    """The result as JSON can hold it; the store is left out.
+class Masks:
+    """Masks a run's secrets in its result. It stays in its process: a pickle of it holds no secrets.
 
     Args:
-        result: The result.
-        secrets: What is masked in it.
+        secrets: What is masked.
     """
-    told = {
+
+    def __init__(self, secrets: Secrets | None = None) -> None:
+        self._secrets = secrets
+
+    def masked(self, value: Any) -> Any:
+        """As `Secrets.masked`.
+
+        Raises:
+            RuntimeError: It comes out of a pickle.
+        """
+        if self._secrets is None:
+            raise RuntimeError("a pickled result knows its run's secrets no more: pickle what as_json() gives")
+        return self._secrets.masked(value)
+
+    def __deepcopy__(self, memo: object) -> Masks:
+        return self
+
+    def __reduce__(self) -> tuple[type[Masks], tuple[()]]:
+        return Masks, ()
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The result as JSON can hold it, its secrets masked; the store is left out."""
+    told: dict[str, Any] = {
         "run_id": result.run_id,
         "workflow": result.workflow,
         "status": result.status,
@@ -32,4 +54,5 @@ def as_json(result: Result, secrets: Secrets | None = None) -> dict[str, Any]:
         "summary": plain(dataclasses.asdict(result.summary)),
         "problems": list(result.problems),
     }
-    return told if secrets is None else secrets.masked(told)
+    masked: dict[str, Any] = result.masks.masked(told)
+    return masked
