@@ -240,6 +240,14 @@ def test_a_mapping_that_holds_what_documents_can_not_is_told_where():
     ]
 
 
+def test_what_yaml_1_1_makes_of_on_is_told():
+    retry = {"tries": 2, True: ["OSError"]}
+    source = {"workflow": "x", "nodes": {"a": {"type": "template", "with": {"text": "hi"}, "retry": retry}}}
+
+    hint = "readers of YAML 1.1 take on, off, yes and no for it; quote them"
+    assert told(source) == [f"<document>: nodes.a.retry: a key has to be a text, not true: {hint}"]
+
+
 def test_a_mapping_that_holds_itself_ends():
     loop: dict[str, object] = {"workflow": "x"}
     loop["nodes"] = loop

@@ -389,7 +389,8 @@ def test_none_gets_out_of_its_data(evaluate, texts):
     assert not any(SECRET in message for message in said)
 
 
-def test_what_is_watched_is_seen(tmp_path):
+def test_what_is_watched_is_seen(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     with watched():
         (tmp_path / "new").write_text("x")
         (tmp_path / "new").unlink()

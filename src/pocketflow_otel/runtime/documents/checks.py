@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.documents.checking.bodies import check_bodies
@@ -16,6 +17,7 @@ from pocketflow_otel.runtime.documents.checking.naming import check_names
 from pocketflow_otel.runtime.documents.checking.references import Sight, check_outputs, check_references
 from pocketflow_otel.runtime.documents.checking.subject import Subject
 from pocketflow_otel.runtime.documents.checking.takeovers import check_takeovers
+from pocketflow_otel.runtime.documents.checking.types import Types
 from pocketflow_otel.runtime.documents.faults import Fault, InvalidDocument
 from pocketflow_otel.runtime.documents.findings import Findings
 from pocketflow_otel.runtime.documents.graph import Uses, brought_by
@@ -107,19 +109,20 @@ def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) ->
     def told(path: InDocument, error: Unreadable) -> None:
         findings.within(path, error.offset, error.message, error.near)
 
-    uses = Uses(lambda name: registry.expressions(name, loaded.base), told)
+    types = Types(registry, loaded.base)
+    uses = Uses(types.expressions, told)
     doubtful = {path[:length] for path in loaded.unsound for length in range(1, len(path) + 1)}
     subject = Subject(
-        loaded, registry, uses, findings, allow_shell, meant_connections(loaded.document.connections), doubtful
+        loaded, types, uses, findings, allow_shell, meant_connections(loaded.document.connections), doubtful
     )
     check_inputs(subject)
     check_connections(subject)
-    _check_scope(subject, loaded.scope, frozenset())
+    _check_scope(subject, loaded.scope, ChainMap())
     check_outputs(subject, check_references(subject, loaded.scope, Sight()))
     return findings
 
 
-def _check_scope(subject: Subject, scope: Scope, around: frozenset[str]) -> None:
+def _check_scope(subject: Subject, scope: Scope, around: ChainMap[str, None]) -> None:
     check_names(subject, scope, around)
     check_configs(subject, scope)
     check_mappings(subject, scope)
@@ -132,7 +135,8 @@ def _check_scope(subject: Subject, scope: Scope, around: frozenset[str]) -> None
             check_by_action(subject, meant, scope)
         else:
             check_by_data(subject, meant)
-    names = around | scope.nodes.keys()
+    names = around.new_child(dict.fromkeys(scope.nodes))
     for body in scope.bodies.values():
         if body.scope is not None:
-            _check_scope(subject, body.scope, names | (brought_by(body) - {"index", *body.scope.nodes}))
+            brought = brought_by(body) - {"index", *body.scope.nodes}
+            _check_scope(subject, body.scope, names.new_child(dict.fromkeys(brought)))

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     """Is told of what can't be read, and where it stands."""
 
 
+MOST_REFERENCES: Final = 100_000
+"""References of a document: more take more than a second."""
+MOST_ERRORS: Final = 1000
+"""After so many texts that can't be read, no further ones are looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """A reference, and where it stands.
@@ -56,6 +62,8 @@ class Uses:
         self._expressions = expressions
         self._errors = errors
         self._read: dict[Path, tuple[Use, ...]] = {}
+        self._left = MOST_REFERENCES
+        self._told = 0
 
     def of_node(self, scope: Scope, name: str) -> tuple[Use, ...]:
         """The references of a node itself: of one that holds nodes, what is resolved outside of its body."""
@@ -104,48 +112,65 @@ class Uses:
             yield from self._of_template(body.config.inputs, (*path, "with", "inputs"))
 
     def _of_condition(self, text: str, path: Path) -> Iterator[Use]:
-        from pocketflow_otel.runtime.expressions.conditions import ConditionSyntaxError, parse_condition
+        from pocketflow_otel.runtime.expressions.conditions import parse_condition
+        from pocketflow_otel.runtime.expressions.errors import ConditionSyntaxError
 
+        if self._is_enough:
+            return iter(())
         try:
             references = parse_condition(text).references
         except ConditionSyntaxError as error:
             return self._tell([(path, error)])
-        return _placed(references, path)
+        return self._placed(references, path)
 
     def _of_template(self, value: Any, path: Path) -> Iterator[Use]:
-        from pocketflow_otel.runtime.expressions.references import ReferenceSyntaxError, parse, syntax_errors
+        from pocketflow_otel.runtime.expressions.errors import ReferenceSyntaxError
+        from pocketflow_otel.runtime.expressions.references import parse, syntax_errors
 
-        if not may_refer(value):
+        if self._is_enough or not may_refer(value):
             return iter(())
         try:
             references = parse(value).references
         except ReferenceSyntaxError:
             return self._tell([((*path, *error.path), error) for error in syntax_errors(value)])
-        return _placed(references, path)
+        return self._placed(references, path)
 
     def _of_config(self, node: Node, path: Path) -> Iterator[Use]:
         from pocketflow_otel.runtime.expressions.config import config_errors, parse_config
-        from pocketflow_otel.runtime.expressions.references import ReferenceSyntaxError
+        from pocketflow_otel.runtime.expressions.errors import ReferenceSyntaxError
 
         expressions = self._expressions(node.type)
         if not expressions:
             return self._of_template(node.with_, path)
+        if self._is_enough:
+            return iter(())
         try:
             references = parse_config(node.with_, expressions).references
         except ReferenceSyntaxError:
             return self._tell([((*path, *error.path), error) for error in config_errors(node.with_, expressions)])
-        return _placed(references, path)
+        return self._placed(references, path)
+
+    @property
+    def _is_enough(self) -> bool:
+        """Whether what follows is left unread: more faults than anyone reads, or more references than are read."""
+        return self._left < 0 or self._told >= MOST_ERRORS
+
+    def _placed(self, references: Sequence[Reference], path: Path) -> Iterator[Use]:
+        from pocketflow_otel.runtime.expressions.errors import ReferenceSyntaxError
+
+        self._left -= len(references)
+        if self._left < 0:
+            message = f"a document has at most {MOST_REFERENCES:,} references; what follows is not looked at"
+            return self._tell([(path, ReferenceSyntaxError(message, (), 0))])
+        return (Use(reference, (*path, *reference.at)) for reference in references)
 
     def _tell(self, errors: Sequence[tuple[Path, Unreadable]]) -> Iterator[Use]:
+        self._told += len(errors)
         for path, error in errors:
             if self._errors is None:
                 raise error
             self._errors(path, error)
         return iter(())
-
-
-def _placed(references: Iterable[Reference], path: Path) -> Iterator[Use]:
-    return (Use(reference, (*path, *reference.at)) for reference in references)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pocketflow_otel.runtime.documents.faults import nearest
@@ -29,6 +30,11 @@ def body_model(kind: Any, given: Mapping[str, Any]) -> type[Config] | None:
 
 
 def _is_type(kind: Any) -> bool:
+    return isinstance(kind, str) and (":" in kind or kind in _types())
+
+
+@cache
+def _types() -> frozenset[str]:
     from pocketflow_otel.runtime.registry.registry import Registry
 
-    return isinstance(kind, str) and (":" in kind or kind in Registry().names())
+    return frozenset(Registry().names())

@@ -55,7 +55,8 @@ class Retry(Part):
         wait: Seconds before the second try.
         backoff: By what the wait is multiplied after each further try.
         max_wait: Seconds that a wait takes at most.
-        on: Names of the errors that are worth another try, their bases' names too; all where there are none.
+        on: Names of the errors that are worth another try, their bases' names too; all where there are none. What reads
+            the document as YAML 1.1 takes it for true, unless it stands in quotes.
     """
 
     tries: Annotated[int, Field(ge=1, le=1000)]

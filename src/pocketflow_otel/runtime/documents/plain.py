@@ -48,7 +48,8 @@ class _Copy:
     def _is_key(self, key: Any, path: Path) -> bool:
         if isinstance(key, str) and _is_encodable(key):
             return True
-        self._findings.at_value(path, f"a key has to be a text, not {shown(key)}")
+        hint = "" if not isinstance(key, bool) else ": readers of YAML 1.1 take on, off, yes and no for it; quote them"
+        self._findings.at_value(path, f"a key has to be a text, not {shown(key)}{hint}")
         return False
 
     def _scalar(self, value: Any, path: Path) -> str | float | bool | None:

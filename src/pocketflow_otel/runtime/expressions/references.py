@@ -191,11 +191,11 @@ def _read_pieces(text: str) -> tuple[str | Choice, ...]:
         if begin.start() > place:
             pieces.append(text[place : begin.start()])
         place = begin.end()
+        if len(pieces) > _MOST_PIECES:
+            raise SyntaxFault(f"a text has at most {_MOST_PIECES:,} references and pieces between", begin.start())
         if begin[0] == "$${":
             pieces.append("${")
         else:
-            if len(pieces) > _MOST_PIECES:
-                raise SyntaxFault(f"a text has at most {_MOST_PIECES:,} references and pieces between", begin.start())
             choice, place = scan(text, place)
             pieces.append(choice)
     if place < len(text):

@@ -58,7 +58,7 @@ class Choice:
     transforms: tuple[Applied, ...]
 
 
-MOST_PARTS: Final = 100
+MOST_PARTS: Final = 50
 
 
 class SyntaxFault(Exception):  # noqa: N818 - it never leaves the room
@@ -117,6 +117,7 @@ class _Scanner:
             self.fail("a name was expected, such as inputs, env or a node's")
         steps: list[str | int] = []
         while True:
+            self.check_room(steps, "steps")
             if self.text.startswith(".", self.place):
                 self.place += 1
                 steps.append(self.key())
@@ -159,8 +160,9 @@ class _Scanner:
         try:
             value, self.place = _DECODER.raw_decode(self.text, self.place)
         except json.JSONDecodeError as error:
+            twice = "; one pair of braces is enough: ${inputs.name}" if self.text[self.place - 2 :][:3] == "${{" else ""
             self.place = error.pos
-            self.fail(f"a JSON value was expected here ({error.msg})")
+            self.fail(f"a JSON value was expected here ({error.msg}){twice}")
         except (ValueError, RecursionError):
             self.fail("a JSON value was expected here; this one is too large or too deep")
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pocketflow_otel.runtime.documents.checking.cycles import cycles, reachable, shown_cycle
+from pocketflow_otel.runtime.documents.checking.cycles import Reachability, cycles, reachable, shown_cycle
 from pocketflow_otel.runtime.documents.graph import helpers
 from pocketflow_otel.runtime.registry.node_types import FunctionType
 
@@ -125,7 +125,7 @@ def _check_loops(subject: Subject, scope: Scope, after: dict[str, list[str]]) ->
 def _check_order(subject: Subject, scope: Scope, after: dict[str, list[str]]) -> None:
     """Checks that what nodes refer to can have run before them."""
     undoing = {node.undo for node in scope.nodes.values()}
-    known: dict[str, set[str]] = {}
+    reach = Reachability(after)
     for name in scope.nodes:
         if name in undoing:
             continue
@@ -133,9 +133,7 @@ def _check_order(subject: Subject, scope: Scope, after: dict[str, list[str]]) ->
             head = use.reference.head
             if use.reference.optional or head not in scope.nodes:
                 continue
-            if head not in known:
-                known[head] = reachable(after, after[head])
-            if name not in known[head]:
+            if not reach.leads(head, name):
                 message = (
                     f"{head!r} can't have run before {name!r}; without a default (??) there is nothing to refer to"
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from pocketflow_otel.runtime.documents.checking.cycles import cycles, reachable, shown_cycle
+from pocketflow_otel.runtime.documents.checking.cycles import Reachability, cycles, shown_cycle
 from pocketflow_otel.runtime.documents.checking.mappings import written_keys
 from pocketflow_otel.runtime.documents.graph import Dependencies, dependencies, helpers
 
@@ -44,13 +44,14 @@ def _check_fields(subject: Subject, scope: Scope, name: str) -> None:
 
 def _check_needs(subject: Subject, scope: Scope, name: str, served: dict[str, list[str]]) -> None:
     findings = subject.findings
-    needs = scope.nodes[name].needs
-    for number, need in enumerate(needs):
+    seen: set[str] = set()
+    for number, need in enumerate(scope.nodes[name].needs):
         path: Path = (*scope.path_of(name), "needs", number)
         if need in served:
             findings.at_value(path, f"{need!r} takes over from {served[need][0]!r}: need that one")
-        elif need in needs[:number]:
+        elif need in seen:
             findings.at_value(path, f"{need!r} stands here twice")
+        seen.add(need)
 
 
 def _check_joins(subject: Subject, scope: Scope, waits: dict[str, Dependencies]) -> None:
@@ -83,17 +84,16 @@ def _check_takeovers(
     subject: Subject, scope: Scope, served: dict[str, list[str]], before: dict[str, list[str]]
 ) -> None:
     """Checks that what takes over refers to nothing that may not have run by then."""
+    reach = Reachability(before) if served else None
     for helper, names in served.items():
-        for name in names:
-            there = reachable(before, before.get(name, ()))
-            is_undo = scope.nodes[name].undo == helper
-            for use in subject.uses.leading_out(scope, helper):
-                head = use.reference.head
-                if use.reference.optional or head not in scope.nodes or head in served or head in there:
-                    continue
-                if is_undo and head == name:
-                    continue
-                subject.findings.at_use(use, _not_there(head, helper, name))
+        for use in subject.uses.leading_out(scope, helper):
+            head = use.reference.head
+            if reach is None or use.reference.optional or head not in before:
+                continue
+            for name in names:
+                is_undone = head == name and scope.nodes[name].undo == helper
+                if not is_undone and not (name in before and reach.leads(name, head)):
+                    subject.findings.at_use(use, _not_there(head, helper, name))
 
 
 def _not_there(head: str, helper: str, name: str) -> str:
@@ -115,10 +115,11 @@ def _check_writers(subject: Subject, scope: Scope, before: dict[str, list[str]])
         return
     order = list(TopologicalSorter(before).static_order())
     number = {name: index for index, name in enumerate(order)}
+    place = {name: index for index, name in enumerate(scope.nodes)}
     for key, names in contested.items():
         in_order = sorted(names, key=number.__getitem__)
         for name, other in _unordered(in_order, order[number[in_order[0]] :], before):
-            first, second = sorted((name, other), key=list(scope.nodes).index)
+            first, second = sorted((name, other), key=place.__getitem__)
             message = f"{first!r} writes the key {key!r} too, and may run at the same time: let one need the other"
             subject.findings.at_value(names[second], message)
 

@@ -24,10 +24,9 @@ def check_configs(subject: Subject, scope: Scope) -> None:
     """Checks for each node of a scope that there is its type, that the run allows it, and that ``with`` fits it."""
     for name, node in scope.nodes.items():
         path = scope.path_of(name)
-        try:
-            kind = subject.registry.get(node.type, subject.loaded.base)
-        except NodeTypeError as error:
-            subject.findings.at_value((*path, "type"), error.message, error.near)
+        kind = subject.types.get(node.type)
+        if isinstance(kind, NodeTypeError):
+            subject.findings.at_value((*path, "type"), kind.message, kind.near)
             subject.doubtful.add(path)
             continue
         _check_allowed(subject, node, kind, path)
@@ -76,7 +75,7 @@ def _check_by_type(subject: Subject, node: Node, kind: FunctionType, path: Path)
 
 def _unreadable(subject: Subject, node: Node) -> list[tuple[Path, str]]:
     """Texts that can't be read as what they are: told elsewhere, where references are looked at."""
-    expressions = subject.registry.expressions(node.type, subject.loaded.base)
+    expressions = subject.types.expressions(node.type)
     if not expressions:
         return []
     from pocketflow_otel.runtime.expressions.config import config_errors

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from pocketflow_otel.runtime.documents.graph import helpers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
     from pocketflow_otel.runtime.documents.checking.subject import Subject
     from pocketflow_otel.runtime.documents.loaded import Scope
@@ -57,7 +58,7 @@ class _Names:
     misspelt: bool = False
     lost: bool = False
 
-    def meant(self, name: str, path: Path, names: Collection[str], message: str) -> str:
+    def meant(self, name: str, path: Path, names: Iterable[str], message: str) -> str:
         """The node's name, or the nearest if there is none.
 
         Args:
@@ -82,7 +83,7 @@ class _Names:
         to = edge.to
         if to != END:
             message = f"there is no node {to!r} here: expected a node, or {END}"
-            to = self.meant(to, (*path, "to"), [*nodes, END] if to not in nodes else (), message)
+            to = self.meant(to, (*path, "to"), chain(nodes, [END]), message)
         if (begin, to) == (edge.from_, edge.to):
             return edge
         return edge.model_copy(update={"from_": begin, "to": to})
@@ -103,13 +104,13 @@ class _Names:
     def _need(self, name: str, need: str, path: Path, names: list[str]) -> str:
         if self.scope.by_action or need in self.scope.nodes:
             return need
-        others = [one for one in names if one != name]
+        others = (one for one in names if one != name)
         return self.meant(need, path, others, f"there is no node {need!r} beside this one")
 
     def _helper(self, name: str, target: str, field: str) -> str:
         if target in self.scope.nodes:
             return target
         expected = "expected 'continue' or a node" if field == "on_error" else "expected a node"
-        names = [one for one in self.scope.nodes if one != name] + ([CONTINUE] if field == "on_error" else [])
+        names = chain((one for one in self.scope.nodes if one != name), [CONTINUE] if field == "on_error" else [])
         message = f"there is no node {target!r} beside this one: {expected}"
         return self.meant(target, (*self.scope.path_of(name), field), names, message)

@@ -8,12 +8,14 @@ from pocketflow_otel.runtime.documents.checking.inputs import STORE_KEY
 from pocketflow_otel.runtime.documents.model import RESERVED_NAMES, MapConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from pocketflow_otel.runtime.documents.checking.subject import Subject
     from pocketflow_otel.runtime.documents.loaded import Scope
     from pocketflow_otel.runtime.documents.places import Path
 
 
-def check_names(subject: Subject, scope: Scope, around: frozenset[str]) -> None:
+def check_names(subject: Subject, scope: Scope, around: Container[str]) -> None:
     """Checks the names that a scope brings.
 
     Args:
@@ -31,10 +33,11 @@ def check_names(subject: Subject, scope: Scope, around: frozenset[str]) -> None:
         what = f"the item {config.as_!r}"
         if body.scope is not None and config.as_ in body.scope.nodes:
             subject.findings.at_value(path, f"{what} has the name of a node inside: give it another name by 'as'")
-        _check(subject, path, what, config.as_, around | scope.nodes.keys(), hint=": give it another name by 'as'")
+        hint = ": give it another name by 'as'"
+        _check(subject, path, what, config.as_, scope.nodes if config.as_ in scope.nodes else around, hint)
 
 
-def _check(subject: Subject, path: Path, what: str, name: str, around: frozenset[str], hint: str = "") -> None:
+def _check(subject: Subject, path: Path, what: str, name: str, around: Container[str], hint: str = "") -> None:
     if name == STORE_KEY:
         subject.findings.at_key(path, f"{STORE_KEY!r} is where the store tells of the run: another name is needed")
     elif name in RESERVED_NAMES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from pocketflow_otel.runtime.documents.checking.shapes import shape_of_undone, shapes_of_nodes
+from pocketflow_otel.runtime.documents.checking.shapes import shapes_of_nodes, shapes_of_undone
 from pocketflow_otel.runtime.documents.checking.steps import check_inputs, check_member, check_steps, check_store
 from pocketflow_otel.runtime.documents.graph import brought_by
 
@@ -46,7 +46,7 @@ class Sight:
         return replace(
             self,
             names=self.names.new_child(dict(shapes_of_nodes(subject, scope))),
-            silent=self.silent | _silent(scope),
+            silent=self.silent | silent if (silent := _silent(scope)) else self.silent,
             scopes=(scope, *self.scopes),
         )
 
@@ -80,11 +80,11 @@ def check_references(subject: Subject, scope: Scope, around: Sight) -> Sight:
     sight = around.in_scope(subject, scope)
     shapes = sight.names.maps[0]
     handlers = {node.on_error for node in scope.nodes.values()}
-    undoing = {node.undo for node in scope.nodes.values()}
+    undone = shapes_of_undone(scope, shapes)
     for name in scope.nodes:
         own = sight
-        if name in undoing:
-            own = replace(sight.and_of("error", "output"), output=shape_of_undone(scope, name, shapes))
+        if name in undone:
+            own = replace(sight.and_of("error", "output"), output=undone[name])
         elif name in handlers:
             own = sight.and_of("error")
         for use in _once(subject.uses.of_node(scope, name)):
@@ -155,12 +155,13 @@ def _check_named(subject: Subject, use: Use, sight: Sight) -> None:
     if hint is not None:
         subject.findings.at_use(use, f"{head!r} is known only {hint}")
         return
-    names = chain((name for name in sight.names if name not in sight.silent), sight.special)
+    # The map of all maps would be made anew for each.
+    names = (name for names in sight.names.maps for name in names if name not in sight.silent)
     message = f"there is nothing called {head!r} here: expected a node or one of {', '.join(sorted(sight.special))}"
     if head in subject.loaded.document.inputs:
         subject.findings.at_use(use, message, f"inputs.{head}")
     else:
-        subject.findings.at_use(use, message, subject.findings.near(head, names))
+        subject.findings.at_use(use, message, subject.findings.near(head, chain(names, sight.special)))
 
 
 _WHERE: Final = {

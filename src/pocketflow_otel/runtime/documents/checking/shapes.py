@@ -75,13 +75,13 @@ def _with_stand_in(scope: Scope, node: Node, shape: Shape | None, shapes: Mappin
     return shape
 
 
-def shape_of_undone(scope: Scope, name: str, shapes: Mapping[str, Shape | None]) -> Shape | None:
-    """What an undo node sees as ``output``: what any of the nodes gave that name it."""
-    found = [shapes[other] for other, node in scope.nodes.items() if node.undo == name]
-    shape = found[0]
-    for other in found[1:]:
-        shape = either(shape, other)
-    return shape
+def shapes_of_undone(scope: Scope, shapes: Mapping[str, Shape | None]) -> dict[str, Shape | None]:
+    """What each undo node sees as ``output``: what any of the nodes gave that name it."""
+    found: dict[str, Shape | None] = {}
+    for name, node in scope.nodes.items():
+        if node.undo is not None:
+            found[node.undo] = either(found[node.undo], shapes[name]) if node.undo in found else shapes[name]
+    return found
 
 
 def shape_of_input(declared: Input) -> Shape | None:

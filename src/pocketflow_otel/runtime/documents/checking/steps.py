@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pocketflow_otel.runtime.documents.checking.shapes import keys_of_store, shape_of_input
@@ -9,7 +10,7 @@ from pocketflow_otel.runtime.documents.faults import listed
 from pocketflow_otel.runtime.registry.shapes import misstep
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable
 
     from pocketflow_otel.runtime.documents.checking.subject import Subject
     from pocketflow_otel.runtime.documents.graph import Use
@@ -48,10 +49,10 @@ def check_inputs(subject: Subject, use: Use) -> None:
     if name in inputs:
         check_steps(subject, use, shape_of_input(inputs[name]), done=1)
     else:
-        check_member(subject, use, list(inputs), "input")
+        check_member(subject, use, inputs, "input")
 
 
-def check_member(subject: Subject, use: Use, members: Sequence[str], what: str) -> None:
+def check_member(subject: Subject, use: Use, members: Collection[str], what: str) -> None:
     """Checks that the first step is one of some names.
 
     Args:
@@ -80,15 +81,15 @@ def check_store(subject: Subject, use: Use, scopes: Iterable[Scope], brought: Co
     key = str(use.reference.steps[0])
     if key in brought:
         return
-    keys: list[str] = []
+    keys: list[Collection[str]] = []
     for scope in scopes:
         own = keys_of_store(subject, scope)
         if own is None or key in own:
             return
-        keys.extend(own)
-    near = subject.findings.near(key, keys)
+        keys.append(own)
+    near = subject.findings.near(key, chain.from_iterable(keys))
     if near is not None or not use.reference.optional:
-        message = f"nothing puts {key!r} into the store; what is put there is {listed(keys)}"
+        message = f"nothing puts {key!r} into the store; what is put there is {listed(chain.from_iterable(keys))}"
         subject.findings.at_use(use, message, near)
 
 

@@ -10,13 +10,13 @@ from pocketflow_otel.runtime.registry.registry import NodeTypeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pocketflow_otel.runtime.documents.checking.types import Types
     from pocketflow_otel.runtime.documents.findings import Findings
     from pocketflow_otel.runtime.documents.graph import Uses
     from pocketflow_otel.runtime.documents.loaded import Loaded, Scope
     from pocketflow_otel.runtime.documents.model import Node
     from pocketflow_otel.runtime.documents.places import Path
     from pocketflow_otel.runtime.registry.node_types import NodeType
-    from pocketflow_otel.runtime.registry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Subject:
 
     Attributes:
         loaded: The document.
-        registry: The node types there are.
+        types: The node types that it names.
         uses: Its references.
         findings: Takes its faults.
         allow_shell: Whether the run allows commands.
@@ -36,7 +36,7 @@ class Subject:
     """
 
     loaded: Loaded
-    registry: Registry
+    types: Types
     uses: Uses
     findings: Findings
     allow_shell: bool
@@ -47,7 +47,5 @@ class Subject:
 
     def type_of(self, node: Node) -> NodeType | None:
         """A node's type; None if it can't be had."""
-        try:
-            return self.registry.get(node.type, self.loaded.base)
-        except NodeTypeError:
-            return None
+        found = self.types.get(node.type)
+        return None if isinstance(found, NodeTypeError) else found

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _FENCED: Final = re.compile(r"```[A-Za-z0-9]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 _MOST_FAULTS: Final = 5
+MOST_IN_SCHEMA: Final = 10_000
+"""Values in a schema: of more, to check it takes seconds."""
 _SHOWN: Final = 200
 
 
@@ -43,12 +45,24 @@ def schema_fault(schema: Mapping[str, Any]) -> str | None:
     """What is wrong with a schema itself, or None."""
     from jsonschema.exceptions import SchemaError
 
+    if _is_larger(schema, MOST_IN_SCHEMA):
+        return f"it has more than {MOST_IN_SCHEMA:,} values; no model takes such a schema"
     try:
         _validator(schema).check_schema(dict(schema))
     except SchemaError as error:
         place = "".join(f"[{step!r}]" for step in error.absolute_path)
         return f"it is no JSON Schema: {f'at {place}: ' if place else ''}{error.message[:_SHOWN]}"
     return None
+
+
+def _is_larger(value: Any, most: int) -> bool:
+    """Whether there are more values in a value than so many."""
+    waiting: list[Any] = [value]
+    while waiting and most >= 0:
+        most -= 1
+        inner = waiting.pop()
+        waiting.extend(inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ())
+    return most < 0
 
 
 def _value(text: str) -> Any:
