@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -423,6 +425,17 @@ def test_no_folder_is_made_where_none_is_wanted(place):
 
     assert outcome.stderr.startswith("pocketflow-otel: saying: succeeded in ")
     assert not (place.traces.parent / "runs").exists()
+
+
+def test_where_no_folder_is_wanted_it_is_told_where_files_were_left(place):
+    node = {"type": "file.write", "with": {"artifact": "note.txt", "content": "kept"}}
+    place.write("leaving.yaml", json.dumps({"workflow": "leaving", "nodes": {"note": node}}))
+
+    outcome = plainly(place, "leaving.yaml", "--no-run-dir")
+
+    folder = Path(outcome.stderr.rpartition("files that its nodes left are in ")[2].strip())
+    assert (folder / "artifacts" / "note.txt").read_text() == "kept"
+    shutil.rmtree(folder)
 
 
 # Tracing.

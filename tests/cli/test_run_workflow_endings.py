@@ -233,7 +233,7 @@ def test_a_thread_that_does_not_end_is_left_behind(place):
     assert outcome.status == 143
     assert place.saved()["summary"]["abandoned_threads"] == 1
     assert "interrupted: what still runs has 5 seconds to end; a second signal ends it at once\n" in outcome.stderr
-    assert "left behind, as it did not end in time: 1 node" in outcome.stderr
+    assert "left behind, as it did not end in time: 1 node (never)" in outcome.stderr
     assert any(place.shell.traces.iterdir())
     wait_until(lambda: not left_of(children))
 

@@ -146,7 +146,7 @@ class _Running:
         code = self._code(result)
         if not self._write(result) or self._is_unsaved():
             code = code if code not in (0, 3) else NOT_WRITTEN
-        self._tell(result)
+        self._tell(result, run.folder.temporary)
         if result.summary.abandoned_threads or result.status in {"interrupted", "limit"}:
             import atexit
 
@@ -213,12 +213,12 @@ class _Running:
             return False
         return True
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, result: Result, temporary: Path | None) -> None:
         from pocketflow_otel.runtime.telling import sentences
 
         if self._order.quiet and result.status == "succeeded" and not result.problems:
             return
-        for sentence in sentences(result, self._order.folder, self._order.flow):
+        for sentence in sentences(result, self._order.folder, self._order.flow, temporary=temporary):
             say(sentence)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.figures import count, duration, first_few
+from pocketflow_otel.runtime.lacking import lacking
+from pocketflow_otel.runtime.running.recording import GOES_ON
 from pocketflow_otel.runtime.values.plain import plain
 from pocketflow_otel.runtime.values.yaml_text import as_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pocketflow_otel.runtime.running.records import NodeRecord, Result
 
@@ -34,13 +37,14 @@ def as_text(result: Result) -> str:
     return as_yaml(outputs, width=_WIDTH)
 
 
-def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
+def sentences(result: Result, folder: str | None, flow: str, *, temporary: Path | None = None) -> Iterator[str]:
     """What came of a run, the most important thing first.
 
     Args:
         result: What came of it.
         folder: The run's folder, if it has one.
         flow: The document's file, as it was named.
+        temporary: Of a run without one: where files of its nodes are left.
     """
     outcome = f"{result.workflow}: {_outcome(result)}"
     where = f"see {folder}" if folder else ""
@@ -51,7 +55,10 @@ def sentences(result: Result, folder: str | None, flow: str) -> Iterator[str]:
     if result.undone:
         yield f"taken back: {', '.join(map(_undone, result.undone))}"
     if left := result.summary.abandoned_threads:
-        yield f"left behind, as it did not end in time: {count(left, 'node')}"
+        names = first_few([record.node for record in result.nodes if record.reason == GOES_ON])
+        yield f"left behind, as it did not end in time: {count(left, 'node')}" + (f" ({names})" if names else "")
+    if temporary is not None:
+        yield f"files that its nodes left are in {temporary}"
     if result.status == "waiting":
         yield f"once that is decided, run {flow} again"
     lost: list[str] = []
@@ -67,8 +74,7 @@ def _outcome(result: Result) -> str:
         case "succeeded":
             return f"succeeded in {took}"
         case "degraded":
-            names = dict.fromkeys(record.node for record in result.nodes if record.status == "degraded")
-            return f"degraded in {took}: something else stands in for {', '.join(names)}"
+            return f"degraded in {took}: {lacking(result.nodes)}"
         case "interrupted":
             return f"interrupted after {took}"
         case "failed":

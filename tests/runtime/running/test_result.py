@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 from pocketflow_otel.runtime import collect, execute, load, prepare
-from runtime.running.running import document, python
+from pocketflow_otel.runtime.telling import sentences
+from runtime.running.running import document, python, ran
 
 KEY = "sk-proj-Zq81mWvT40xLr7"
 
@@ -41,3 +42,41 @@ def test_a_pickled_result_shows_nothing_that_it_cannot_mask(tmp_path):
     assert KEY.encode() not in pickled
     with pytest.raises(RuntimeError, match="pickle what as_json"):
         pickle.loads(pickled).as_json()
+
+
+DIVIDE = python("return 1 // n", n="${item}")
+BOTH = {"do": {"half": {**DIVIDE, "on_error": "continue"}, "whole": DIVIDE}}
+
+
+def each(over, do, **more):
+    return {"type": "map", "with": {"over": over, "do": do, "on_error": "continue", **more}}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ({"entries": each([1, 0, 2], {"divide": DIVIDE})}, "1 of 3 items of entries failed"),
+        ({"entries": each([1, 0] * 2000, {"divide": DIVIDE})}, "2,000 items of entries failed"),
+        (
+            {"entries": each([1, 0, 2], {"divide": DIVIDE}), "other": python("raise OSError", on_error="continue")},
+            "something else stands in for other; 1 of 3 items of entries failed",
+        ),
+        (
+            {"entries": each([[1, 0], [0, 0], [1]], {"deep": each("${part}", {"divide": DIVIDE})}, **{"as": "part"})},
+            "3 of 4 items of entries.deep failed",
+        ),
+        (
+            {"entries": each([1, 0], {"both": {"type": "parallel", "with": BOTH}})},
+            "something else stands in for entries.both.half; 1 of 2 items of entries failed",
+        ),
+        (
+            {"entries": each(["1", "x"], {"idle": python("return 1")}, output="${item | integer}")},
+            "items of entries failed",
+        ),
+    ],
+    ids=["some", "many", "and another", "a map inside", "nodes deeper inside", "in its output"],
+)
+def test_a_degraded_run_tells_what_it_went_on_without(nodes, said):
+    (sentence,) = sentences(ran(nodes), None, "flow.yaml")
+
+    assert sentence.partition("s: ")[2] == said

@@ -59,6 +59,12 @@ class Folder:
         return self._path
 
     @property
+    def temporary(self) -> Path | None:
+        """Of a run whose folder is not kept: where files of its nodes are all the same, if there are any."""
+        with self._lock:
+            return self._temporary
+
+    @property
     def artifacts(self) -> Path:
         """For files that stay."""
         return self._made("artifacts")
@@ -136,3 +142,4 @@ class Folder:
                     shutil.rmtree(folder / "working", ignore_errors=True)
             if self._temporary is not None and not any(self._temporary.iterdir()):
                 self._temporary.rmdir()
+                self._temporary = None

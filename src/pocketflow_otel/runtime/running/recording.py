@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.budgets import BudgetExceeded
 from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached, NodeTimeout
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.running.records import NodeStatus
     from pocketflow_otel.runtime.running.steps import Step
     from pocketflow_otel.runtime.values.envelope import Envelope
+
+GOES_ON: Final = "given up, and goes on in its thread"
+"""Why a node was cancelled that nothing can end."""
 
 
 class Recorder:
@@ -64,7 +67,7 @@ def left_behind(step: Step) -> NodeRecord:
     """What is recorded of a step that goes on in its thread though the run is over."""
     record = bare_record(step, "cancelled")
     record.seconds = time.time() - step.started if step.started else 0.0
-    record.reason = "given up, and goes on in its thread" if not step.planned.is_async else "given up, and goes on"
+    record.reason = GOES_ON if not step.planned.is_async else "given up, and goes on"
     return record
 
 
