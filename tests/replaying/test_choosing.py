@@ -110,6 +110,19 @@ def test_spans_of_others_stay_where_their_nodes_would_be(agent):
     )
 
 
+def test_a_trace_that_nothing_is_left_of_is_left_out():
+    with watched(Verbosity.NORMAL) as one:
+        p = Spans(*one.processors)
+        for name in ("Ask", "Answer"):
+            p.end(p.node(name), 10)
+        assert one.replayed("Ans*").splitlines()[:4] == [
+            "        ▶ Answer",
+            "   10ms ✔ Answer",
+            "",
+            "  total ✔ 1 node visit in 10ms  no errors",
+        ]
+
+
 @pytest.mark.parametrize(
     ("pattern", "told"),
     [

@@ -7,6 +7,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from fnmatch import translate
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel import semconv
@@ -56,6 +57,9 @@ def only(traces: Sequence[Trace], patterns: Sequence[str]) -> list[Trace]:
         patterns: Shell-style (``*``, ``?``, ``[abc]``), for whole names; with or without the number that tells nodes
             of one name apart.
 
+    Returns:
+        Those traces of which anything is left.
+
     Raises:
         NoSuchNameError: If no flow or node matches one of the patterns.
     """
@@ -63,7 +67,8 @@ def only(traces: Sequence[Trace], patterns: Sequence[str]) -> list[Trace]:
     for pattern in patterns:
         _check(pattern, names)
     wanted = re.compile("|".join(translate(pattern) for pattern in patterns))
-    return [dataclasses.replace(trace, spans=sorted(_kept(trace, wanted), key=_start_ns)) for trace in traces]
+    left = [(trace, sorted(_kept(trace, wanted), key=attrgetter("start_ns"))) for trace in traces]
+    return [dataclasses.replace(trace, spans=spans) for trace, spans in left if spans]
 
 
 def _check(pattern: str, names: set[str]) -> None:
@@ -108,7 +113,3 @@ def _name(span: Span) -> str | None:
 
 def _matches(wanted: re.Pattern[str], name: str) -> bool:
     return bool(wanted.match(name) or wanted.match(_NUMBER.sub("", name)))
-
-
-def _start_ns(span: Span) -> int:
-    return span.start_ns
