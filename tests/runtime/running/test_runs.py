@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from opentelemetry import trace
@@ -292,3 +293,20 @@ def test_what_came_of_a_map_goes_on_without_the_items_that_failed():
     result = ran({"feeds": feeds}, outputs={"came": "${feeds | compact | flat}", "also": "${feeds | flat | compact}"})
     assert result.status == "degraded"
     assert result.outputs == {"came": [10, 1, 5, 2], "also": [10, 1, 5, 2]}
+
+
+def test_a_path_from_the_folder_of_the_document_that_is_run_is_the_same_in_others(tmp_path, monkeypatch):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "note.txt").write_text("a note")
+    reading = {"read": {"type": "file.read", "with": {"path": "${inputs.path}"}}}
+    outputs = {"text": "${read.text}", "base": "${run.base}"}
+    part = {"workflow": "part", "inputs": {"path": {}}, "nodes": reading, "outputs": outputs}
+    (tmp_path / "parts" / "part.json").write_text(json.dumps(part))
+    inputs = {"path": "${run.base}/note.txt"}
+    main = document({"part": {"type": "workflow", "with": {"path": "parts/part.json", "inputs": inputs}}})
+    (tmp_path / "main.json").write_text(json.dumps(main))
+    monkeypatch.chdir(tmp_path)
+
+    result = collect(execute(prepare(load(Path("main.json")))))
+
+    assert result.outputs == {"part": {"text": "a note", "base": str(tmp_path)}}

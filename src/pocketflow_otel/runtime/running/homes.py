@@ -88,6 +88,8 @@ class Homes:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._open: list[Home] = []
+        # A node may change the working directory.
+        self._base = str(run.plan.document.loaded.base.absolute())
 
     def open(self, document: PlannedDocument, inputs: dict[str, Any], around: Home | None) -> Home:
         """Begins a document: its secret inputs are kept secret from now on. Its time is not counted yet."""
@@ -98,7 +100,11 @@ class Homes:
         connections = Connections(
             loaded.document.connections, Families(), run.environment, run.secrets, inputs=inputs, base=loaded.base
         )
-        known = {"inputs": inputs, "env": run.environment, "run": {**run.about, "workflow": document.name}}
+        known = {
+            "inputs": inputs,
+            "env": run.environment,
+            "run": {**run.about, "workflow": document.name, "base": self._base},
+        }
         home = Home(document, inputs, known, connections, around)
         self._open.append(home)
         return home

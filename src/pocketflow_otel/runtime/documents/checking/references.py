@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.registry.shapes import Shape
 
 _ALWAYS: Final = frozenset({"inputs", "env", "run", "store"})
-_MEMBERS: Final = {"run": ("id", "workflow", "started"), "error": ("node", "type", "message")}
+_MEMBERS: Final = {"run": ("id", "workflow", "started", "base"), "error": ("node", "type", "message")}
 
 
 @dataclass(frozen=True, slots=True)
