@@ -52,6 +52,11 @@ def test_all_that_is_missing_is_told_at_once_and_no_more():
         (text("one", undo="two") + text("two"), ["one"]),
         ('  one: {type: template, with: {text: "${env.ONE ?? 1}"}}\n', []),
         (f"  each: {{type: map, with: {{over: [1], do: {{{text('one').strip()}}}}}}}\n", ["each.one"]),
+        (
+            text("files") + f"  each: {{type: map, with: {{over: '${{files}}', do: {{{text('one').strip()}}}}}}}\n",
+            ["files", "each.one"],
+        ),
+        (f"  each: {{type: map, with: {{over: [1], on_error: continue, do: {{{text('one').strip()}}}}}}}\n", []),
         (f"  each: {{type: map, with: {{over: [], do: {{{text('one').strip()}}}}}}}\n", []),
         (
             text("one")

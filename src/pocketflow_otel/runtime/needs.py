@@ -137,10 +137,10 @@ def _by_action(scope: PlannedScope) -> list[PlannedNode]:
 
 
 def _is_entered(body: PlannedBody) -> bool:
-    """Whether a body's nodes run, and have to succeed: those of a map need an item."""
-    if body.over is None:
-        return True
-    return body.over.is_constant and bool(body.over.value) and getattr(body.config, "on_error", None) != CONTINUE
+    """Whether a body's nodes run, and have to succeed. A list that is not known yet is taken for one with items."""
+    if body.over is not None and body.over.is_constant and not body.over.value:
+        return False
+    return getattr(body.config, "on_error", None) != CONTINUE
 
 
 def _references(planned: PlannedNode) -> Iterable[Reference]:
