@@ -71,6 +71,15 @@ def test_schema_writes_to_a_file(shell):
     assert json.loads((shell.directory / "flow.schema.json").read_text())["title"] == "Workflow"
 
 
+def test_a_schema_may_be_read_by_whoever_may_read_new_files(shell):
+    shell.write("plain.json", "{}")
+
+    shell.pocketflow_otel("schema", "--output", "flow.schema.json")
+
+    plain, schema = ((shell.directory / name).stat().st_mode for name in ("plain.json", "flow.schema.json"))
+    assert schema == plain
+
+
 def test_schema_tells_where_it_could_not_write(shell):
     outcome = shell.pocketflow_otel("schema", "--output", "gone/flow.schema.json")
 

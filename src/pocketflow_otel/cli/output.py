@@ -6,11 +6,13 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import typer
 
 STANDARD_OUTPUT = Path("-")
+_PRIVATE: Final = 0o600
+_SHARED: Final = 0o666
 
 
 def say(text: str) -> None:
@@ -21,13 +23,14 @@ def say(text: str) -> None:
         _give_up("stderr")
 
 
-def write(content: str, output: Path) -> None:
+def write(content: str, output: Path, *, private: bool = True) -> None:
     """Writes text as UTF-8.
 
     Args:
         content: The text.
-        output: `STANDARD_OUTPUT`, or a file. It is written beside and moved into place, for this user alone, or with
-            the mode of the file it replaces. What is no regular file, as a pipe, is written to.
+        output: `STANDARD_OUTPUT`, or a file. It is written beside and moved into place, with the mode of the file it
+            replaces. What is no regular file, as a pipe, is written to.
+        private: Whether a new file is for this user alone; else the umask says for whom.
 
     Raises:
         OSError: If it cannot be written.
@@ -45,7 +48,7 @@ def write(content: str, output: Path) -> None:
         output.write_bytes(data)
     else:
         # Of a link, what it leads to is replaced.
-        _replace(output.resolve(), data)
+        _replace(output.resolve(), data, _PRIVATE if private else _SHARED)
 
 
 def _give_up(stream: Literal["stdout", "stderr"]) -> None:
@@ -53,11 +56,11 @@ def _give_up(stream: Literal["stdout", "stderr"]) -> None:
     setattr(sys, stream, None)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    import tempfile
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    from secrets import token_hex
 
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    beside = Path(name)
+    beside = path.with_name(f".{path.name[:100]}.{token_hex(8)}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -37,7 +37,8 @@ def schema(
     stdout = Stdout.divert()
     content = dumps(document_schema(Registry()), indent=2, ensure_ascii=False) + "\n"
     try:
-        stdout.write(content, str(output))
+        # Whoever shares documents shares it with them.
+        stdout.write(content, str(output), private=False)
     except OSError as error:
         say(f"pocketflow-otel: cannot write {output}: {error.strerror}")
         raise typer.Exit(_NOT_WRITTEN) from None

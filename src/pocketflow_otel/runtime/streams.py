@@ -49,12 +49,13 @@ class Stdout:
         sys.__stdout__.reconfigure(line_buffering=True)
         return cls(kept)
 
-    def write(self, content: str, output: str) -> None:
+    def write(self, content: str, output: str, *, private: bool = True) -> None:
         """Writes a result.
 
         Args:
             content: The text.
             output: A file, which is there as a whole or not at all; ``-`` for standard output.
+            private: Whether a new file is for this user alone; else the umask says for whom.
 
         Raises:
             OSError: It can't be written.
@@ -62,7 +63,7 @@ class Stdout:
         if output != "-":
             from pocketflow_otel.cli.output import write
 
-            write(content, Path(output))
+            write(content, Path(output), private=private)
             return
         if self._descriptor is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))

@@ -4,6 +4,7 @@ import jsonschema
 import pytest
 import yaml
 
+from pocketflow_otel.runtime.connections.families import Families
 from pocketflow_otel.runtime.documents.checks import faults_of
 from pocketflow_otel.runtime.documents.examples import example
 from pocketflow_otel.runtime.documents.schema import config_schema, document_schema
@@ -94,3 +95,25 @@ def test_each_field_of_each_type_is_described(name):
     assert not isinstance(kind, NodeTypeError)
 
     assert [field for field, part in config_schema(kind)["properties"].items() if not part.get("description")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "valid"),
+    [
+        ("http.news", {"base_url": "${env.NEWS_URL}", "timeout": 10}, True),
+        ("http.main", {"base_url": "http://127.0.0.1"}, True),
+        ("http.news", {"base_url": "http://127.0.0.1", "timeuot": 10}, False),
+        ("http.main", {"base_url": "http://127.0.0.1", "timeuot": 10}, False),
+        ("htp.news", {"base_url": "http://127.0.0.1"}, False),
+        ("sqlite.local", {"path": "data.db"}, True),
+    ],
+)
+def test_connections_have_the_settings_of_their_family(name, settings, valid):
+    nodes = {"a": {"type": "template", "with": {"text": "hi"}}}
+
+    assert VALIDATOR.is_valid({"workflow": "w", "connections": {name: settings}, "nodes": nodes}) == valid
+
+
+def test_editors_can_propose_families_and_what_is_done_where_a_node_fails():
+    assert set(SCHEMA["properties"]["connections"]["properties"]) == {f"{name}.main" for name in Families().names()}
+    assert SCHEMA["$defs"]["Node"]["properties"]["on_error"]["anyOf"][0]["const"] == "continue"

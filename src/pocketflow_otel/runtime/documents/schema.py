@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import PydanticJsonSchemaWarning, models_json_schema
 
+from pocketflow_otel.runtime.connections.errors import UnknownConnection
+from pocketflow_otel.runtime.connections.families import Families
 from pocketflow_otel.runtime.documents.fields import field_names, models_in
-from pocketflow_otel.runtime.documents.model import BODIES, Document, Node
+from pocketflow_otel.runtime.documents.model import BODIES, CONNECTION_PATTERN, Document, Node
 from pocketflow_otel.runtime.registry import docstrings
 from pocketflow_otel.runtime.registry.registry import NodeTypeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import BaseModel
 
     from pocketflow_otel.runtime.registry.node_types import NodeType
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE: Final = "Reference"
 _SAID: Final = frozenset({"description", "default", "examples"})
+_ALIAS: Final = CONNECTION_PATTERN.partition(r"\.")[2].removesuffix("$")
 _IMPORTED: Final = r"^[^:\s]+:[^:\s]+$"
 
 
@@ -33,9 +38,12 @@ def document_schema(registry: Registry) -> Schema:
         registry: The node types there are.
     """
     types = {name: kind for name, kind in registry.all().items() if not isinstance(kind, NodeTypeError)}
+    families = dict(_families())
     bodies: list[type[BaseModel]] = [Document, *BODIES.values()]
     configs = {name: kind.config for name, kind in types.items()}
-    models = list(dict.fromkeys(inner for model in [*bodies, *configs.values()] for inner in models_in(model)))
+    models = list(
+        dict.fromkeys(inner for model in [*bodies, *configs.values(), *families.values()] for inner in models_in(model))
+    )
     definitions, names = _definitions(models)
     own = {inner for model in bodies for inner in models_in(model)}
     for model in models:
@@ -49,6 +57,9 @@ def document_schema(registry: Registry) -> Schema:
     }
     _complete_node(definitions[names[Node]], types, {name: names[model] for name, model in configs.items()})
     document = definitions.pop(names[Document])
+    _complete_connections(
+        document["properties"]["connections"], {name: names[model] for name, model in families.items()}
+    )
     schema = {"$schema": DIALECT, **document, "title": "Workflow", "$defs": definitions}
     _close_names(schema)
     return schema
@@ -157,7 +168,30 @@ def _complete_node(schema: Schema, types: dict[str, NodeType], names: dict[str, 
             },
         ],
     }
+    on_error = schema["properties"]["on_error"]
+    on_error["anyOf"].insert(
+        0, {"const": "continue", "description": "The flow goes on; fallback stands for its output."}
+    )
     schema["allOf"] = [_given(name, kind.config, names[name]) for name, kind in types.items()]
+
+
+def _families() -> Iterator[tuple[str, type[BaseModel]]]:
+    """The settings of connections, by family."""
+    families = Families()
+    for name in families.names():
+        try:
+            yield name, families.get(name).config
+        except UnknownConnection:
+            # It is told where a document has a connection of it.
+            continue
+
+
+def _complete_connections(schema: Schema, names: dict[str, str]) -> None:
+    """Says of each family what its settings are."""
+    settings = {name: {"$ref": f"#/$defs/{definition}"} for name, definition in names.items()}
+    schema["patternProperties"] = {rf"^{name}\.{_ALIAS}$": setting for name, setting in settings.items()}
+    # Editors propose no names that are patterns.
+    schema["properties"] = {f"{name}.main": setting for name, setting in settings.items()}
 
 
 def _given(name: str, config: type[BaseModel], definition: str) -> Schema:
