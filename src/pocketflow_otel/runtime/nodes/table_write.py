@@ -44,7 +44,7 @@ class TableWriteConfig(Part):
         keys: For ``upsert``: the columns that tell rows apart; the table needs a primary key or a unique index of them.
     """
 
-    data: Any = Field(examples=["${clean.table}"])
+    data: Any = Field(examples=[[{"city": "Oslo", "trips": 3}]])
     path: str | None = Field(default=None, examples=["totals.parquet"])
     artifact: str | None = None
     format: Format | None = None
