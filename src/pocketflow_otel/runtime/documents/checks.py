@@ -15,6 +15,7 @@ from pocketflow_otel.runtime.documents.checking.mappings import check_mappings
 from pocketflow_otel.runtime.documents.checking.named import check_named_nodes
 from pocketflow_otel.runtime.documents.checking.naming import check_names
 from pocketflow_otel.runtime.documents.checking.references import Sight, check_outputs, check_references
+from pocketflow_otel.runtime.documents.checking.retries import check_default_retry, check_retries
 from pocketflow_otel.runtime.documents.checking.subject import Subject
 from pocketflow_otel.runtime.documents.checking.takeovers import check_takeovers
 from pocketflow_otel.runtime.documents.checking.types import Types
@@ -117,6 +118,7 @@ def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) ->
     )
     check_inputs(subject)
     check_connections(subject)
+    check_default_retry(subject)
     _check_scope(subject, loaded.scope, ChainMap())
     check_outputs(subject, check_references(subject, loaded.scope, Sight()))
     return findings
@@ -125,6 +127,7 @@ def _check_document(loaded: Loaded, registry: Registry, *, allow_shell: bool) ->
 def _check_scope(subject: Subject, scope: Scope, around: ChainMap[str, None]) -> None:
     check_names(subject, scope, around)
     check_configs(subject, scope)
+    check_retries(subject, scope)
     check_mappings(subject, scope)
     meant = subject.meant[scope.path] = check_named_nodes(subject, scope)
     check_takeovers(subject, meant or scope)

@@ -26,6 +26,20 @@ def parameters(thing: Any) -> dict[str, str]:
     return {one.arg_name: _line(one.description or "") for one in found}
 
 
+def errors(thing: Any) -> list[str]:
+    """The names of the errors that its docstring says it raises."""
+    text = _own(thing)
+    if not text:
+        return []
+    from docstring_parser import ParseError, parse
+
+    try:
+        found = parse(text).raises
+    except ParseError:
+        return []
+    return [one.type_name for one in found if one.type_name]
+
+
 def _line(text: str) -> str:
     """In one line, with code as most people mark it."""
     return " ".join(text.split()).replace("``", "`")
