@@ -123,6 +123,7 @@ def test_a_trace_is_named_as_everywhere(shell, traced):
 
 def test_several_traces_stand_on_one_time_line(shell, traced, flow):
     assert shell.run("program.py").status == 0
+    second, first = sorted(shell.traces.glob("*.jsonl"), key=lambda file: file == traced)
     told = untimed(replay(shell, "last", "last~1").stdout).splitlines()
     assert [line for line in told if "Flow" in line] == [
         "        ▶ Flow",
@@ -130,7 +131,10 @@ def test_several_traces_stand_on_one_time_line(shell, traced, flow):
         "        ▶ Flow #2",
         " ✔ Flow #2                     1 visit  +answer",
     ]
-    assert "  total ✔ 2 flows, 2 node visits  no errors" in told
+    assert told[told.index("  total ✔ 2 flows, 2 node visits  no errors") + 1 :] == [
+        f"  trace   {second}",
+        f"          {first}",
+    ]
 
 
 def test_only_some_flows_and_nodes_are_shown(shell):

@@ -163,3 +163,22 @@ def test_any_spans_with_those_of_others_among_them_and_some_never_ended(did, ver
         live = one.live()
         one.kill()
         assert one.replayed() == live
+
+
+def test_what_is_still_open_in_a_running_program_has_lasted_until_now(monkeypatch):
+    with watched(Verbosity.NORMAL) as one:
+        p = Spans(*one.processors)
+        flow = p.flow("Agent")
+        p.after(1_000)
+        p.node("Ask", flow)
+        p.after(5_000)
+        monkeypatch.setattr("time.time_ns", lambda: p.now)
+        assert one.replayed().splitlines()[3:5] == [
+            "  total ■ 1 flow, 0 node visits in 6.00s  no errors  1 unfinished",
+            "   open   Ask for 5.00s",
+        ]
+        one.kill()
+        assert one.replayed().splitlines()[3:5] == [
+            "  total ■ 1 flow, 0 node visits in 1.00s  no errors  1 unfinished",
+            "   open   Ask for 0.00ms",
+        ]

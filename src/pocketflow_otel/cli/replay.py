@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _NOT_WRITTEN: Final = 1
 _NOT_READ: Final = 2
-_INTERRUPTED: Final = 130
 _EXIT_CODES: Final = (
     "What the console shows is the result here, and goes to standard output; remarks go to standard error. "
     "Exit codes: 0 when all was shown; 1 when it could not be written; 2 for a command line that makes no sense, and "
@@ -65,11 +64,8 @@ def replay(
 ) -> None:
     """Show saved traces again, as the console showed them live."""
     options, _ = resolve({"verbosity": verbosity})
-    try:
-        shown = _chosen(_read(find_all(trace or [LAST], trace_dir)), only or ())
-        _play(shown, options.verbosity, speed)
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+    shown = _chosen(_read(find_all(trace or [LAST], trace_dir)), only or ())
+    _play(shown, options.verbosity, speed)
 
 
 def _read(sources: Sequence[Path | BinaryIO]) -> list[Trace]:

@@ -52,9 +52,7 @@ def play(traces: Sequence[Trace], stream: TextIO, *, verbosity: Verbosity, speed
         paced.moment_ns = moment.time_ns
         tell = console.on_end if moment.is_end else console.on_start
         tell(sdk_span(moment.span))
-        # The console falls silent when it can't write.
-        if paced.failure is not None:
-            raise paced.failure
     console.shutdown()
+    # The console itself falls silent when it can't write.
     if paced.failure is not None:
         raise paced.failure
