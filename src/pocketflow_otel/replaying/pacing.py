@@ -18,7 +18,7 @@ class PacedStream:
 
     Args:
         stream: Where it writes.
-        speed: How many times faster than it was; 0 for no waits at all.
+        speed: How many times as fast as it was; 0 for no waits at all.
 
     Attributes:
         moment_ns: The moment that the next text is of, in nanoseconds since the epoch.

@@ -31,7 +31,7 @@ def play(traces: Sequence[Trace], stream: TextIO, *, verbosity: Verbosity, speed
         traces: The traces, at least one.
         stream: Where to write.
         verbosity: How much to tell.
-        speed: How many times faster than they were made; 0 for at once.
+        speed: How many times as fast as they were made; 0 for at once.
 
     Raises:
         OSError: If it can't be written.
