@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from pocketflow_otel.runtime.documents.checking.closing import closed
 from pocketflow_otel.runtime.documents.checking.connections import check_named
 from pocketflow_otel.runtime.documents.graph import may_refer
 from pocketflow_otel.runtime.documents.sentences import complaints
@@ -45,7 +46,7 @@ def _check_config(subject: Subject, node: Node, kind: NodeType, path: Path) -> N
     given = _unescaped(node.with_)
     unreadable = {error[0] for error in _unreadable(subject, node)}
     try:
-        kind.config.model_validate(given)
+        closed(kind.config).model_validate(given)
     except ValidationError as error:
         details = error.errors(include_url=False)
         for complaint in complaints(details, given, kind.config, subject.findings.near):
