@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,12 @@ class Visit:
     Attributes:
         path: The names of the nodes around it, and its own.
         at: The numbers of the items that it belongs to.
-        number: Which visit, in its flow's run; None where spans are numbered otherwise.
+        number: Which visit, in its flow's run.
     """
 
     path: Names
     at: tuple[int, ...]
-    number: int | None
+    number: int
 
 
 def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any], trace: Trace) -> None:
@@ -46,12 +45,11 @@ def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any
     types = {path: node["type"] for path, node in nodes.items()}
     # What was skipped, or is over a cap on visits, never began.
     records = [record for record in (*result["nodes"], *result["undone"]) if record["seconds"] > 0]
-    otherwise = numbered_otherwise(nodes, records, base)
-    told = {visit_of(record, otherwise): record for record in records}
-    spans = list(visits_in(trace, root, otherwise))
+    told = {visit_of(record): record for record in records}
+    spans = list(visits_in(trace, root))
     shown, ran = Counter(visit for visit, _ in spans), Counter[Visit]()
     for record in records:
-        ran[visit_of(record, otherwise)] += spans_of(record, types[path_of(record)], base)
+        ran[visit_of(record)] += spans_of(record, types[path_of(record)], base)
     assert (shown - ran, ran - shown) == ({}, {})
     for visit, span in spans:
         operation = "invoke_workflow" if types[visit.path] in HOLDERS else "invoke_node"
@@ -62,23 +60,10 @@ def check_tree(document: Mapping[str, Any], base: Path, result: Mapping[str, Any
             check_outcome(told[visit], span)
 
 
-def numbered_otherwise(
-    nodes: Mapping[Names, Mapping[str, Any]], records: Sequence[Mapping[str, Any]], base: Path
-) -> AbstractSet[Names]:
-    """The nodes whose spans are numbered otherwise than their visits.
-
-    Spans number on from item to item and from try to try, and number nothing that was skipped.
-    """
-    items = {path for path in nodes if len(path) > 1 and nodes[path[:-1]]["type"] == "map"}
-    skipped = {path for path, node in nodes.items() if "when" in node}
-    again = {path_of(record) for record in records if spans_of(record, nodes[path_of(record)]["type"], base) > 1}
-    return items | skipped | again
-
-
 def spans_of(record: Mapping[str, Any], kind: str, base: Path) -> int:
-    """How many spans a visit has: a class is run anew for each try, everything else tries within its one span."""
+    """How many spans a visit has: functions try within their one span, everything else is run anew for each try."""
     again: int = record.get("attempts", 1)
-    return again if again > 1 and is_class(kind, base) else 1
+    return again if again > 1 and (kind in HOLDERS or is_class(kind, base)) else 1
 
 
 def is_class(kind: str, base: Path) -> bool:
@@ -114,26 +99,22 @@ def path_of(record: Mapping[str, Any]) -> Names:
     return tuple(record["node"].split("."))
 
 
-def visit_of(record: Mapping[str, Any], otherwise: AbstractSet[Names]) -> Visit:
-    path = path_of(record)
-    return Visit(path, tuple(record.get("at", ())), None if path in otherwise else record["visit"])
+def visit_of(record: Mapping[str, Any]) -> Visit:
+    return Visit(path_of(record), tuple(record.get("at", ())), record["visit"])
 
 
-def visits_in(
-    trace: Trace, span: Span, otherwise: AbstractSet[Names], path: Names = (), at: tuple[int, ...] = ()
-) -> Iterator[tuple[Visit, Span]]:
+def visits_in(trace: Trace, span: Span, path: Names = (), at: tuple[int, ...] = ()) -> Iterator[tuple[Visit, Span]]:
     """The visits below a span, with their spans."""
     for child in trace.children(span):
         if child.name == "iteration":
             index = child.attributes.get("pocketflow.batch.index", 0)
-            yield from visits_in(trace, child, otherwise, path, (*at, index))
+            yield from visits_in(trace, child, path, (*at, index))
         elif child.name.startswith("invoke_"):
             inner = (*path, child.name.partition(" ")[2])
-            number = None if inner in otherwise else child.attributes["pocketflow.node.visit"]
-            yield Visit(inner, at, number), child
-            yield from visits_in(trace, child, otherwise, inner, at)
+            yield Visit(inner, at, child.attributes["pocketflow.node.visit"]), child
+            yield from visits_in(trace, child, inner, at)
         else:
-            assert not list(visits_in(trace, child, otherwise)), f"a node is below {child.name}"
+            assert not list(visits_in(trace, child)), f"a node is below {child.name}"
 
 
 def nodes_by_path(

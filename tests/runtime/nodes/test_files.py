@@ -68,7 +68,7 @@ async def test_a_format_that_is_chosen_goes_before_the_name(context: Alone) -> N
     ("name", "content", "said"),
     [
         ("a.txt", b"one\ntw\xff", "a.txt: byte 0xff at offset 6 (line 2) is not utf-8: invalid start byte"),
-        ("a.json", b'{"a": 1,\n  }', "a.json:2:3: not JSON: "),
+        ("a.json", b'{"a": 1,\n  b}', "a.json:2:3: not JSON: "),
         ("a.json", b"[" * 100_000, "a.json: not JSON: it is nested too deeply"),
         ("a.jsonl", b'{"a": 1}\n{"a": \n', "a.jsonl:2:7: not JSON: Expecting value"),
         ("a.yaml", b"a: [1\nb: 2\n", "a.yaml:2:2: not YAML: "),
