@@ -65,9 +65,7 @@ def _referred_to(given: dict[str, Any]) -> dict[str, Any]:
     from pocketflow_otel.runtime.expressions.references import parse
 
     heads = dict.fromkeys(reference.head for reference in parse(given).references)
-    return {
-        head: {"type": "python", "with": {"call": f"my_nodes:{head}"}} for head in heads if head not in RESERVED_NAMES
-    }
+    return {head: {"type": "python", "with": {"code": "return ..."}} for head in heads if head not in RESERVED_NAMES}
 
 
 def _connections(name: str) -> dict[str, Any]:

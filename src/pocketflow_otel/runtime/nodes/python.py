@@ -45,7 +45,7 @@ class PythonConfig(Part):
 
     call: Annotated[str, StringConstraints(pattern=_TARGET)] | None = Field(default=None, examples=["my_nodes:rank"])
     code: Annotated[str, StringConstraints(max_length=_LONGEST)] | None = Field(
-        default=None, examples=["return sorted(words, key=len)"]
+        default=None, examples=["return sorted(['moss', 'bee'], key=len)"]
     )
     args: dict[str, Any] = Field(default={})
 
@@ -230,4 +230,5 @@ NODE_TYPE: Final = FunctionType(
     call=run,
     output="what the function returns",
     check=check,
+    functions=("call",),
 )

@@ -128,6 +128,8 @@ class FunctionType:
             references, and hands ``call`` a `Bound` for each.
         gives: What is known of what it gives, for references to be checked when a document is loaded: a `Shape`, or a
             function that tells it by ``with`` as the document has it. None where nothing is known.
+        functions: Fields of ``with`` that name a function as ``module:function``. A document is refused where there is
+            none; their modules are imported for that.
     """
 
     name: str
@@ -141,6 +143,7 @@ class FunctionType:
     writes_store: bool = False
     expressions: tuple[tuple[str, ...], ...] = ()
     gives: Shape | Callable[[Mapping[str, Any]], Shape | None] | None = None
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,14 @@ def _check_config(subject: Subject, node: Node, kind: NodeType, path: Path) -> N
             subject.findings.at_value(path, f"{node.type} can't take this: {type(error).__name__}: {error}")
     if isinstance(kind, FunctionType) and kind.check is not None and path[:-1] not in subject.doubtful:
         _check_by_type(subject, node, kind, path)
+        _check_functions(subject, node, kind, path)
+
+
+def _check_functions(subject: Subject, node: Node, kind: FunctionType, path: Path) -> None:
+    for field in kind.functions:
+        target = node.with_.get(field)
+        if isinstance(target, str) and not may_refer(target) and (error := subject.types.why_not_called(target)):
+            subject.findings.at_value((*path, field), error.message, error.near)
 
 
 def _check_by_type(subject: Subject, node: Node, kind: FunctionType, path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.runtime.documents.findings import MAX_FAULTS
 from pocketflow_otel.runtime.registry.node_types import FunctionType
-from pocketflow_otel.runtime.registry.registry import NodeTypeError
+from pocketflow_otel.runtime.registry.registry import NodeTypeError, UnusableType, imported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ class Types:
         self._registry = registry
         self._base = base
         self._known: dict[str, NodeType | NodeTypeError] = {}
+        self._uncalled: dict[str, NodeTypeError | None] = {}
         self._missing = 0
 
     def get(self, name: str) -> NodeType | NodeTypeError:
@@ -37,6 +38,12 @@ class Types:
         if name not in self._known:
             self._known[name] = self._find(name)
         return self._known[name]
+
+    def why_not_called(self, target: str) -> NodeTypeError | None:
+        """Why what is named as ``module:function`` can't be called; None if it can."""
+        if target not in self._uncalled:
+            self._uncalled[target] = self._look_for(target)
+        return self._uncalled[target]
 
     def expressions(self, name: str) -> Sequence[tuple[str, ...]]:
         """Where in ``with`` a type has expressions: as `FunctionType.expressions`; nowhere if it can't be had."""
@@ -51,3 +58,13 @@ class Types:
         except NodeTypeError as error:
             self._missing += 1
             return error
+
+    def _look_for(self, target: str) -> NodeTypeError | None:
+        if self._missing > MAX_FAULTS:
+            return _MANY
+        try:
+            found = imported(target, self._base)
+        except NodeTypeError as error:
+            self._missing += 1
+            return error.with_traceback(None)
+        return None if callable(found) else UnusableType(f"expected a function, not {type(found).__name__}")
