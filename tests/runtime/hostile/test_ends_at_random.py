@@ -17,7 +17,7 @@ from runtime.reference.nodes_for_documents import calls_of
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 few = settings(max_examples=40, deadline=None, suppress_health_check=CHECKS)
-many = settings(max_examples=600, deadline=None, suppress_health_check=CHECKS)
+many = settings(max_examples=200, deadline=None, suppress_health_check=CHECKS)
 ENDS = {"succeeded", "degraded", "failed", "limit", "interrupted"}
 LONGEST_SECONDS = 60
 

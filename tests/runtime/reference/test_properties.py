@@ -20,7 +20,7 @@ from runtime.reference.nodes_for_documents import calls_of
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 few = settings(max_examples=25, deadline=None, suppress_health_check=CHECKS)
-many = settings(max_examples=1000, deadline=None, suppress_health_check=CHECKS)
+many = settings(max_examples=300, deadline=None, suppress_health_check=CHECKS)
 
 REGISTRY = Registry()
 
