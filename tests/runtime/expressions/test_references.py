@@ -232,9 +232,21 @@ def test_a_transform_gives(transform):
         ("split('')", "a"),
     ],
 )
-def test_a_value_that_a_transform_can_not_use_is_an_error_that_names_the_transform(transform, value):
-    with pytest.raises(UnusableValue, match=rf"^\| {transform.partition('(')[0]}: "):
+def test_a_value_that_a_transform_can_not_use_is_an_error_that_names_reference_and_transform(transform, value):
+    with pytest.raises(UnusableValue, match=rf"^x \| {transform.partition('(')[0]}: "):
         parse(f"${{x | {transform}}}").resolve({"x": value}.__getitem__)
+
+
+def test_of_several_transforms_those_up_to_the_one_that_fails_are_told():
+    with pytest.raises(UnusableValue, match=r"^x\.y\[0\] \?\? … \| trim \| lines \| last: the list is empty$"):
+        parse("${x.y[0] ?? 'no secret' | trim | lines | last | upper}").resolve({"x": {"y": [" "]}}.__getitem__)
+
+
+@pytest.mark.parametrize("text", ["${a[store.n]}", "${a[n]}"])
+def test_who_looks_up_by_a_value_in_a_reference_is_told_what_does(text):
+    (error,) = syntax_errors(text)
+    assert "a node of type set" in error.message
+    assert "a node of type set" not in syntax_errors("${a[?]}")[0].message
 
 
 @pytest.mark.parametrize(

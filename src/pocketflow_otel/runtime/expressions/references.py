@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pocketflow_otel.runtime.expressions.errors import MissingValue, ReferenceSyntaxError, UnusableValue
 from pocketflow_otel.runtime.expressions.json_values import DEEPEST, as_text
 from pocketflow_otel.runtime.expressions.paths import Lookup, Namespace, Reference, follow
-from pocketflow_otel.runtime.expressions.scanning import Applied, Choice, Literal, Path, SyntaxFault, scan
+from pocketflow_otel.runtime.expressions.scanning import Choice, Literal, Path, SyntaxFault, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "Lookup",
@@ -176,7 +176,7 @@ class _Compiler:
                 made = Reference(operand.head, operand.steps, optional, operand.text, at, operand.offset)
                 self.references.append(made)
         chosen = _first_of(choice.operands)
-        return _transformed(chosen, choice.transforms) if choice.transforms else chosen
+        return _transformed(chosen, choice) if choice.transforms else chosen
 
 
 def _pieces(text: str) -> tuple[str | Choice, ...]:
@@ -235,16 +235,22 @@ def _reader(operand: Path | Literal) -> Callable[[Lookup], Any]:
     return lambda lookup: follow(lookup(head), steps, text)
 
 
-def _transformed(reader: Callable[[Lookup], Any], transforms: Iterable[Applied]) -> Callable[[Lookup], Any]:
-    applied = tuple(transforms)
+def _transformed(reader: Callable[[Lookup], Any], choice: Choice) -> Callable[[Lookup], Any]:
+    applied = choice.transforms
 
     def transform(lookup: Lookup) -> Any:
         value = reader(lookup)
-        for each in applied:
+        for number, each in enumerate(applied, 1):
             try:
                 value = each.transform.apply(value, *each.arguments)
             except UnusableValue as error:
-                raise UnusableValue(f"| {each.name}: {error.message}", error.near) from None
+                raise UnusableValue(f"{_written(choice, number)}: {error.message}", error.near) from None
         return value
 
     return transform
+
+
+def _written(choice: Choice, transforms: int) -> str:
+    """A choice up to one of its transforms; what stands in it as a value may be long, or nobody else's business."""
+    operands = [operand.text if isinstance(operand, Path) else "…" for operand in choice.operands]
+    return " | ".join([" ?? ".join(operands), *(each.name for each in choice.transforms[:transforms])])

@@ -145,7 +145,9 @@ class _Scanner:
             else None
         )
         if type(found) not in {int, str}:
-            self.fail('a list index such as [0] or a key such as ["a key"] was expected')
+            hint = "; only expressions look up by a value, such as those of a node of type set"
+            begins_name = self.text[start : start + 1].isidentifier()
+            self.fail(f'a list index such as [0] or a key such as ["a key"] was expected{hint if begins_name else ""}')
         if not self.takes("]"):
             self.fail("']' was expected")
         return found  # type: ignore[return-value]
