@@ -8,7 +8,9 @@ from pocketflow import AsyncNode, BaseNode, BatchFlow, Flow, Node
 
 from pocketflow_otel.runtime.documents.model import MapConfig
 from pocketflow_otel.runtime.registry.node_types import ClassType
+from pocketflow_otel.runtime.running.giving import publish
 from pocketflow_otel.runtime.running.holding import hold
+from pocketflow_otel.runtime.running.taking import inputs_of
 from pocketflow_otel.runtime.running.tries import limited, limited_async, repeated, repeated_async
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class FunctionNode(_Copied, Node):  # type: ignore[misc]  # PocketFlow has no ty
 
     def prep(self, shared: Any) -> Any:  # noqa: ARG002 - the step knows its store
         """What the function is given."""
-        return self.step.inputs()
+        return inputs_of(self.step)
 
     def _exec(self, prep_res: Any) -> Any:
         return repeated(self.step, lambda: limited(self.step, self.exec, prep_res))
@@ -45,7 +47,7 @@ class FunctionNode(_Copied, Node):  # type: ignore[misc]  # PocketFlow has no ty
 
     def post(self, shared: Any, prep_res: Any, exec_res: Any) -> str | None:  # noqa: ARG002 - PocketFlow's signature
         """Hands on what the function gave."""
-        return self.step.publish(shared, exec_res)
+        return publish(self.step, shared, exec_res)
 
 
 class AsyncFunctionNode(_Copied, AsyncNode):  # type: ignore[misc]  # PocketFlow has no types
@@ -55,7 +57,7 @@ class AsyncFunctionNode(_Copied, AsyncNode):  # type: ignore[misc]  # PocketFlow
 
     async def prep_async(self, shared: Any) -> Any:  # noqa: ARG002 - the step knows its store
         """What the function is given."""
-        return self.step.inputs()
+        return inputs_of(self.step)
 
     async def _exec(self, prep_res: Any) -> Any:
         return await repeated_async(self.step, lambda: limited_async(self.step, self.exec_async(prep_res)))
@@ -66,7 +68,7 @@ class AsyncFunctionNode(_Copied, AsyncNode):  # type: ignore[misc]  # PocketFlow
 
     async def post_async(self, shared: Any, prep_res: Any, exec_res: Any) -> str | None:  # noqa: ARG002 - likewise
         """Hands on what the function gave."""
-        return self.step.publish(shared, exec_res)
+        return publish(self.step, shared, exec_res)
 
 
 class _OrderedByData:

@@ -15,6 +15,7 @@ from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached,
 from pocketflow_otel.runtime.planning import complete_inputs, outputs_by_name
 from pocketflow_otel.runtime.registry.node_types import Waiting
 from pocketflow_otel.runtime.running.frames import Frame
+from pocketflow_otel.runtime.running.giving import publish
 from pocketflow_otel.runtime.running.undoing import take_back, take_back_inside
 from pocketflow_otel.runtime.values.envelope import copied
 from pocketflow_otel.runtime.values.table import Table
@@ -52,7 +53,7 @@ def hold(step: Step, flow: Holder, shared: dict[Any, Any]) -> str | None:
     with time_limited(step):
         output = _each(step, flow, body) if isinstance(body.config, MapConfig) else _once(step, flow, body)
     try:
-        return step.publish(shared, output)
+        return publish(step, shared, output)
     except Exception as error:
         take_back_inside(step, error)
         raise

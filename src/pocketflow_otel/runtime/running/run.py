@@ -34,6 +34,7 @@ from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord
 from pocketflow_otel.runtime.running.showing import qualified, said
 from pocketflow_otel.runtime.running.stepping import Stepping
 from pocketflow_otel.runtime.running.summaries import counting_calls
+from pocketflow_otel.runtime.running.taking import inputs_of
 from pocketflow_otel.runtime.running.undoing import take_back
 from pocketflow_otel.runtime.secrets import Environment, Secrets
 from pocketflow_otel.runtime.values.envelope import copied
@@ -370,7 +371,7 @@ class Run:
         with self.crew.lock:
             made = self._instances.get(planned.path)
         if made is None:
-            step.inputs()
+            inputs_of(step)
             made = planned.type.make(**arguments(step.config))
             made.successors = prototype.successors
             if planned.config is not None and planned.config.is_constant:

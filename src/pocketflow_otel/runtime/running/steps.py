@@ -12,27 +12,23 @@ from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from opentelemetry import context as otel_context
-from pydantic import ValidationError
 
 from pocketflow_otel.budgets import BUDGETS, BudgetExceeded
 from pocketflow_otel.capture.shapes import shape
-from pocketflow_otel.capture.store import ADDED, MODIFIED, REMOVED, same_value
-from pocketflow_otel.runtime.documents.faults import nearest
-from pocketflow_otel.runtime.documents.sentences import complaints
 from pocketflow_otel.runtime.errors import (
     Cancelled,
     Interrupted,
-    InvalidConfig,
     LimitReached,
 )
-from pocketflow_otel.runtime.expressions.references import Template
-from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, Output, Waiting
+from pocketflow_otel.runtime.registry.node_types import ClassType, FunctionType, Waiting
 from pocketflow_otel.runtime.running.context import NodeContext
+from pocketflow_otel.runtime.running.giving import hand_on, keep
 from pocketflow_otel.runtime.running.metering import Meter
 from pocketflow_otel.runtime.running.printed import PRINTING, Prints
 from pocketflow_otel.runtime.running.recording import bare_record, left_behind, record_of, record_output, why_stopped
 from pocketflow_otel.runtime.running.records import ErrorInfo, NodeRecord, NodeStatus
 from pocketflow_otel.runtime.running.showing import qualified, said
+from pocketflow_otel.runtime.running.taking import view_of
 from pocketflow_otel.runtime.running.tries import (
     NEVER_AGAIN,
     is_tried_again,
@@ -42,8 +38,7 @@ from pocketflow_otel.runtime.running.tries import (
     repeated_async,
 )
 from pocketflow_otel.runtime.running.unbegun import show
-from pocketflow_otel.runtime.running.views import View
-from pocketflow_otel.runtime.values.envelope import Envelope, content_type, copied
+from pocketflow_otel.runtime.values.envelope import Envelope, copied
 from pocketflow_otel.visiting import VISITING
 
 if TYPE_CHECKING:
@@ -53,7 +48,7 @@ if TYPE_CHECKING:
     from pocketflow_otel.runtime.planning import PlannedNode
     from pocketflow_otel.runtime.running.frames import Frame
     from pocketflow_otel.runtime.running.undoing import Undo, Undoable
-    from pocketflow_otel.runtime.secrets import Secrets
+    from pocketflow_otel.runtime.running.views import View
     from pocketflow_otel.visiting import Measured
 
 _MISSING: Final = object()
@@ -250,9 +245,9 @@ class Step:
         if self.planned.is_holder:
             self._node()._run(self.frame.store)  # noqa: SLF001 - likewise
             return
-        view = self._new_view()
+        view = self._view = view_of(self)
         self.take_action(limited(self, self._node()._run, view, given_up=view.close))  # noqa: SLF001 - likewise
-        self._keep_written(view)
+        keep(self, copied(view.written))
 
     async def _run_async(self) -> None:
         try:
@@ -270,10 +265,10 @@ class Step:
         await repeated_async(self, self._run_once_async)
 
     async def _run_once_async(self) -> None:
-        view = self._new_view()
+        view = self._view = view_of(self)
         running = self._node()._run_async(view)  # noqa: SLF001 - likewise
         self.take_action(await limited_async(self, running))
-        self._keep_written(view)
+        keep(self, copied(view.written))
 
     def _node(self) -> Any:
         """The node to run: a copy, as PocketFlow makes one for each visit."""
@@ -285,19 +280,6 @@ class Step:
         self._is_shown = True
         return node
 
-    def _new_view(self) -> View:
-        reads, values = {}, {}
-        for key, source in self.planned.reads.items():
-            if isinstance(source, Template):
-                values[key] = copied(source.resolve(self.lookup))
-            else:
-                reads[key] = source
-        self._view = View(self.frame.stores(), reads, self.planned.node.writes, values)
-        return self._view
-
-    def _keep_written(self, view: View) -> None:
-        self._keep(copied(view.written))
-
     def take_action(self, action: Any) -> None:
         """Takes the action that a class returned."""
         if action is not None and not issubclass(type(action), str):
@@ -305,21 +287,6 @@ class Step:
         self.action = action or None
 
     # A function's node asks for these.
-
-    def inputs(self) -> Any:
-        """What the node is given, as the document has it, references resolved. Checked, it is `config`."""
-        planned = self.planned
-        if planned.config is None:
-            return None
-        if planned.constant is not None:
-            self.config = planned.constant
-            return planned.node.with_ or None
-        given = copied(planned.config.resolve(self.lookup))
-        try:
-            self.config = planned.type.config.model_validate(given)
-        except ValidationError as error:
-            raise InvalidConfig(_problems(planned, given, error, self.frame.run.secrets)) from None
-        return given
 
     def call(self) -> Any:
         """Calls the type's function."""
@@ -352,72 +319,6 @@ class Step:
             if self.is_to_end:
                 raise Cancelled("the run has ended") from None
             raise
-
-    def publish(self, shared: dict[Any, Any], result: Any) -> str | None:
-        """Takes what the node gave: an output for others, a key of the store, an action.
-
-        Raises:
-            Cancelled: It was given up meanwhile.
-            TypeError: The action is no text.
-        """
-        if self.is_over:
-            raise Cancelled("the run has given this node up: what it gives now is not kept")
-        output = result if issubclass(type(result), Output) else Output(result)
-        body = copied(output.body)
-        # A node whose action can't be made out has failed, and gives nothing.
-        self.action = output.action if self.planned.action is None else self._templated_action(body)
-        self._hand_on(shared, body, output.meta)
-        if self.role == "node":
-            for key in self.frame.let_go(self.planned):
-                self._note_change(REMOVED, key, None)
-        return self.action
-
-    def _hand_on(self, shared: dict[Any, Any], body: Any, meta: Mapping[str, Any]) -> None:
-        self._keep(body, meta)
-        if self.role == "undo":
-            return
-        planned, frame = self.planned, self.frame
-        name = planned.name
-        if self.stands_for is not None and not frame.scope.by_action:
-            name = self.stands_for.planned.name
-        written = {name: copied(body) if frame.run.has_classes else body}
-        if isinstance(planned.type, FunctionType) and planned.type.writes_store and type(body) is dict:
-            written |= body
-        for key, value in written.items():
-            self._write(shared, key, value)
-
-    def _write(self, shared: dict[Any, Any], key: Any, value: Any) -> None:
-        before = shared.get(key, _MISSING)
-        shared[key] = value
-        if before is _MISSING:
-            self._note_change(ADDED, key, value)
-        elif not (before is value or same_value(before, value)):
-            self._note_change(MODIFIED, key, value)
-
-    def _note_change(self, change: str, key: Any, value: Any) -> None:
-        if self.store_changes is not None:
-            self.store_changes.append((change, key, value))
-
-    def _templated_action(self, body: Any) -> str | None:
-        planned = self.planned
-        if planned.action is None:
-            return None
-        own = ("output", planned.name)
-        action = planned.action.resolve(lambda head: body if head in own else self.lookup(head))
-        if action is not None and not issubclass(type(action), str):
-            raise TypeError(f"the action is a text, not {shape(action)}")
-        return action or None
-
-    def _keep(self, body: Any, meta: Mapping[str, Any] = _NO_META) -> Envelope:
-        frame, name = self.frame, self.planned.name
-        meta = MappingProxyType(dict(meta)) if meta else _NO_META
-        envelope = Envelope(self.key, self.planned.path, content_type(body), body, meta, time.time())
-        self.output = envelope
-        if self.role != "undo":
-            frame.outputs[name] = envelope
-            if self.stands_for is not None and not frame.scope.by_action:
-                frame.outputs[self.stands_for.planned.name] = envelope
-        return envelope
 
     @property
     def key(self) -> str:
@@ -474,7 +375,7 @@ class Step:
         elif isinstance(error, BudgetExceeded | LimitReached):
             self._over("limit")
         elif self.planned.continues and not self.is_to_end and isinstance(error, Exception):
-            self._hand_on(self.frame.store, copied(self.planned.node.fallback), {})
+            hand_on(self, self.frame.store, copied(self.planned.node.fallback))
             self.action = None
             self._over("degraded")
         else:
@@ -562,16 +463,3 @@ class Step:
     def has_begun(self) -> bool:
         """Whether its node's code has been reached."""
         return self._meter is not None
-
-
-def _problems(planned: PlannedNode, given: Any, error: ValidationError, secrets: Secrets) -> str:
-    # Masked before they are cut: of a secret that was cut, nothing tells the rest.
-    details = error.errors(include_url=False)
-    for detail in details:
-        detail["input"] = secrets.masked(detail["input"])
-    found = complaints(details, given, planned.type.config, nearest)
-    hints = [f"; did you mean {one.near!r}?" if one.near else "" for one in found]
-    told = [
-        f"{'.'.join(map(str, one.path)) or 'with'}: {one.message}{hint}" for one, hint in zip(found, hints, strict=True)
-    ]
-    return f"{planned.path} ({planned.type.name}) is given what it does not take: " + "; ".join(told)
