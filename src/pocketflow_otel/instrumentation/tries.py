@@ -136,9 +136,9 @@ class Attempt(Scope):
         }
         if self._number > 1 and trial.waits:
             attributes[semconv.ATTEMPT_WAIT_SECONDS] = perf_counter() - trial.last_try_ended
-        if trial.visiting is not None:
-            trial.visiting.given_up.append(self.fail)
         self.enter(semconv.SPAN_ATTEMPT, attributes, around)
+        if trial.visiting is not None:  # from here on there is a span to end
+            trial.visiting.given_up.append(self.fail)
 
     def finish(self, result: Any = None) -> None:
         """Ends the try, which succeeded."""

@@ -135,10 +135,11 @@ class Visit(Trial):
                 self.recording_began()
             except Exception:  # noqa: BLE001 - the guard decides; the visit has begun, and must end
                 guard.caught(f"recording {name}")
+        if self.visiting is not None:  # from here on there is a span to end
+            self.visiting.given_up.append(self.fail)
 
     def _tell_visiting(self, visiting: Visiting, attributes: dict[str, Any]) -> None:
         """Takes what whoever runs the node knows of the visit: which it is, which try, and what for."""
-        visiting.given_up.append(self.fail)
         self.known_changes = visiting.store_changes
         attributes[semconv.NODE_VISIT] = visiting.number
         if visiting.role != "node":
@@ -353,7 +354,7 @@ class Visit(Trial):
         """Takes the last changes of the store, and hands them on to the flow around."""
         orchestration = self.orchestration
         try:
-            if self.known_changes:
+            if self.known_changes is not None:
                 self._take_known(self.known_changes)
             elif self.watch is not None:
                 self.close_window()
@@ -370,8 +371,10 @@ class Visit(Trial):
     def _take_known(self, changes: list[Change]) -> None:
         """Takes what whoever runs the node knows that it did to the store; nobody else can have done it."""
         if self.watch is not None:
+            # Also without changes: what stands in for a node that failed is written once its span is over.
             self.watch.written_by(self)
-        self.add_changes(store_delta.described(self, changes))
+        if changes:
+            self.add_changes(store_delta.described(self, changes))
 
     def settle(self) -> None:
         """Called at a flow's end, once no more changes of the store will come."""

@@ -297,7 +297,7 @@ def complete_inputs(declared: Mapping[str, Input], given: Mapping[str, Any]) -> 
     for name in given:
         if name not in declared:
             near = nearest(str(name), declared)
-            there = f"there are {', '.join(declared)}" if declared else "the document takes none"
+            there = _there(declared) if declared else "the document takes none"
             problems.append(f"input {name!r} is unknown: {there}" + (f"; did you mean {near!r}?" if near else ""))
     values = {}
     for name, about in declared.items():
@@ -318,6 +318,11 @@ def complete_inputs(declared: Mapping[str, Input], given: Mapping[str, Any]) -> 
     if problems:
         raise InvalidInputs(problems)
     return values
+
+
+def _there(names: Iterable[str]) -> str:
+    listed = list(names)
+    return f"there {'is' if len(listed) == 1 else 'are'} {', '.join(listed)}"
 
 
 class _Planner:

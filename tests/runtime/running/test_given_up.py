@@ -128,20 +128,6 @@ def test_time_passes_though_a_coroutine_keeps_the_loop_busy():
     assert statuses(result) == {"a": "cancelled", "b": "succeeded"}
 
 
-def test_a_node_whose_thread_cannot_be_started_fails_and_says_why(monkeypatch):
-    start = threading.Thread.start
-
-    def start_few(thread):
-        if thread.name == "pocketflow-node":
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_few)
-    result = ran({name: python("import time; time.sleep(0.01); return 1") for name in "abc"})
-    assert result.status == "failed"
-    assert "can't start new thread" in result.error.message
-
-
 def test_a_map_goes_on_with_the_threads_that_there_are(monkeypatch):
     start = threading.Thread.start
 

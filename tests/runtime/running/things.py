@@ -10,6 +10,7 @@ from typing import Any
 import pocketflow
 
 from pocketflow_otel import record_llm_usage
+from pocketflow_otel.runtime.errors import LimitReached
 
 
 class Large:
@@ -203,3 +204,17 @@ class WaitsAtItsEnd(pocketflow.Node):
     def post(self, shared, prep_res, exec_res):
         Gate.reached.set()
         Gate.opened.wait(20)
+
+
+class Evil(Exception):
+    @property
+    def __class__(self):
+        raise ValueError("no class")
+
+
+def raise_evil() -> None:
+    raise Evil("evil")
+
+
+def raise_limit() -> None:
+    raise LimitReached("no more")

@@ -25,18 +25,23 @@ class Clock:
         self._is_closed = False
 
     def later(self, seconds: float, call: Callable[[], object]) -> Callable[[], None]:
-        """Calls something after some time, unless what is returned is called before. It must not raise."""
+        """Calls something after some time, unless what is returned is called before. It must not raise.
+
+        Raises:
+            RuntimeError: There is no thread yet that could do so, and the system gives none.
+        """
         with self._changed:
+            if self._thread is None:
+                # Not in the context of the step that happens to need it first.
+                serve = contextvars.Context().run
+                thread = threading.Thread(target=serve, args=(self._serve,), name="pocketflow-clock", daemon=True)
+                thread.start()
+                self._thread = thread
             number = next(self._numbers)
             self._waiting[number] = call
             self._drop_forgotten()
             heapq.heappush(self._calls, (time.monotonic() + seconds, number))
-            if self._thread is None:
-                # Not in the context of the step that happens to need it first.
-                serve = contextvars.Context().run
-                self._thread = threading.Thread(target=serve, args=(self._serve,), name="pocketflow-clock", daemon=True)
-                self._thread.start()
-            elif self._calls[0][1] == number:
+            if self._calls[0][1] == number:
                 self._changed.notify()
 
         def forget() -> None:

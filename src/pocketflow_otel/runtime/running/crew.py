@@ -141,27 +141,46 @@ class Crew:
                 continue
             heapq.heappop(self._ready)
             step.frame.running.add(step)
-            if me is not None and mine is None and me.takes(step):
+            wants = me is not None and mine is None
+            if me is not None and wants and me.takes(step):
+                mine = step
+            elif self._hand_over(step):
+                continue
+            elif wants:
                 mine = step
             else:
-                self._hand_over(step)
+                self._take_back(step)
+                break
         return mine
 
-    def _hand_over(self, step: Step) -> None:
+    def _take_back(self, step: Step) -> None:
+        """Keeps a step that nobody can do now: whoever has done something looks for more."""
+        step.frame.running.discard(step)
+        self.offer(step)
+        if step.planned.is_holder:
+            step.frame.holders -= 1
+        else:
+            self._free += 1
+
+    def _hand_over(self, step: Step) -> bool:
+        """Hands a step to a thread that does nothing, or to a new one; False where the system gives none."""
         post: Any = step.frame.post
         if post is None or not post.is_waiting or not post.takes(step):
             post = self._idle.pop() if self._idle else None
-        if post is not None:
+        if post is None:
+            post = Post()
             post.step = step
-            post.ring()
-            return
-        post = Post()
+            try:
+                threading.Thread(target=self.work, args=(post,), name="pocketflow-node", daemon=True).start()
+            except RuntimeError:
+                post = step.frame.post
+                if post is None or not post.is_waiting:
+                    return False
+            else:
+                return True
         post.step = step
-        try:
-            threading.Thread(target=self.work, args=(post,), name="pocketflow-node", daemon=True).start()
-        except RuntimeError as error:
-            # The system gives no more threads.
-            step.fail_unbegun(error)
+        post.ring()
+        return True
 
     def work(self, post: Post) -> None:
         """What a thread of the crew does: the step that is in its post, and others for as long as there are any."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pocketflow_otel.budgets import BudgetExceeded
 from pocketflow_otel.runtime.errors import Interrupted, LimitReached
@@ -16,10 +16,18 @@ from pocketflow_otel.runtime.running.result import Masks
 from pocketflow_otel.runtime.running.summaries import summary_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pocketflow_otel.runtime.running.records import NodeRecord, RunStatus
     from pocketflow_otel.runtime.running.run import Run
 
 _BUSY_SECONDS = 5.0
+_STATUSES: Final[Mapping[type[BaseException], RunStatus]] = {
+    Interrupted: "interrupted",
+    Waiting: "waiting",
+    LimitReached: "limit",
+    BudgetExceeded: "limit",
+}
 
 
 def finished(run: Run, *, is_left: bool) -> Result:
@@ -82,17 +90,12 @@ def _result_of(run: Run) -> Result:
 
 
 def _status_of(run: Run, records: list[NodeRecord]) -> RunStatus:
-    match run.root.stopped or run.ended_by:
-        case None:
-            return "degraded" if any(record.status == "degraded" for record in records) else "succeeded"
-        case Interrupted():
-            return "interrupted"
-        case Waiting():
-            return "waiting"
-        case LimitReached() | BudgetExceeded():
-            return "limit"
-        case _:
-            return "failed"
+    error = run.root.stopped or run.ended_by
+    if error is None:
+        return "degraded" if any(record.status == "degraded" for record in records) else "succeeded"
+    # By its class alone: an error's own code may tell another one, or fail at it.
+    found = (status for kind, status in _STATUSES.items() if issubclass(type(error), kind))
+    return next(found, "failed")
 
 
 def _save(run: Run, result: Result) -> None:

@@ -201,6 +201,9 @@ class Frame:
                 self.fail(step, everywhere=True)
             case "waiting":
                 self.run.stop(step.error, step.told_error)
+                # Inside an undo node, where the run has been stopped before.
+                self.stop(step.error)
+                self.order.went_wrong(step, "failed")
             case "cancelled":
                 self.order.went_wrong(step, "cancelled")
             case "failed":
@@ -226,8 +229,7 @@ class Frame:
             self.failure = step.inner_failure or step.told_error
         if everywhere:
             self.run.stop(error, self.failure)
-        else:
-            self.stop(error)
+        self.stop(error)
         self.order.went_wrong(step, "failed")
 
     def fails_late(self, step: Step, error: BaseException) -> None:
@@ -251,12 +253,14 @@ class Frame:
             child.stop(error)
         self._look_whether_over()
 
-    def give_up(self) -> None:
-        """Waits no longer for steps that go on in their threads; what is being taken back is waited for."""
-        for step in list(self.running):
-            step.give_up()
-        for child in list(self.children):
-            child.give_up()
+    def give_up(self) -> list[Step]:
+        """Gives up steps that go on in their threads; what is being taken back is waited for.
+
+        Returns:
+            These steps.
+        """
+        given_up = [step for step in list(self.running) if step.give_up()]
+        return given_up + [step for child in list(self.children) for step in child.give_up()]
 
     def _look_whether_over(self) -> None:
         if not self._is_over:

@@ -78,8 +78,8 @@ def time_limited(step: Step) -> Iterator[None]:
 
     def give_up() -> None:
         with run.crew.lock:
-            if not is_over:
-                run.give_up(_inside(step))
+            frames = [] if is_over else _inside(step)
+        run.give_up(frames)
 
     forget = run.clock.later(seconds, time_out)
     try:
@@ -269,7 +269,7 @@ class _Items:
 
     def failed(self, error: BaseException, *, goes_on: bool) -> None:
         step = self._step
-        ends = isinstance(error, _ENDS_THE_RUN) or step.is_to_end or error is step.timed_out
+        ends = issubclass(type(error), _ENDS_THE_RUN) or step.is_to_end or error is step.timed_out
         if goes_on and not ends:
             step.degraded_inside = True
             step.inner_failure = None

@@ -79,14 +79,13 @@ def bare_record(step: Step, status: NodeStatus) -> NodeRecord:
 
 def why_stopped(error: BaseException | None) -> str:
     """Why a node was ended that has not failed: what stopped those around it."""
-    match error:
-        case Interrupted():
-            return "the run was interrupted"
-        case LimitReached() | BudgetExceeded():
-            return "a limit was reached"
-        case NodeTimeout():
-            return "what holds it took longer than it may"
-        case Cancelled() | Waiting():
-            return said(error)
-        case _:
-            return "another node failed"
+    kind = type(error)
+    if issubclass(kind, Interrupted):
+        return "the run was interrupted"
+    if issubclass(kind, LimitReached | BudgetExceeded):
+        return "a limit was reached"
+    if issubclass(kind, NodeTimeout):
+        return "what holds it took longer than it may"
+    if error is not None and issubclass(kind, Cancelled | Waiting):
+        return said(error)
+    return "another node failed"

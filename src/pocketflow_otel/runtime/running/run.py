@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 
 from pocketflow_otel.budgets import BudgetExceeded, budgets_of, with_budget
-from pocketflow_otel.runtime.errors import Interrupted, LimitReached, RunError
+from pocketflow_otel.runtime.errors import Cancelled, Interrupted, LimitReached, RunError
 from pocketflow_otel.runtime.planning import outputs_by_name
 from pocketflow_otel.runtime.registry.node_types import ClassType
 from pocketflow_otel.runtime.registry.signatures import arguments
@@ -280,6 +280,7 @@ class Run:
             otel_context.attach(with_budget(otel_context.get_current(), self.root.home.budget))
             with counting_calls(needed=self.plan.document.limits_calls):
                 flow._run(self.root.store)  # noqa: SLF001 - as PocketFlow's own flows are run
+                self.root.home.over()
                 self._give_back()
         except BaseException as error:  # noqa: BLE001 - it is told in the result
             self.ended_by = error
@@ -312,7 +313,9 @@ class Run:
         try:
             self.outputs = document.outputs.resolve(root.lookup)
         except Exception as error:
-            self.failure = ErrorInfo("", qualified(error), self.secrets.shown(f"outputs: {said(error)}"))
+            with self.crew.lock:
+                self.failure = ErrorInfo("", qualified(error), self.secrets.shown(f"outputs: {said(error)}"))
+                root.stopped = root.stopped or error
             take_back(root, error)
             raise
 
@@ -321,21 +324,27 @@ class Run:
         with self.crew.lock:
             if error is None:
                 return
-            if isinstance(error, Interrupted | LimitReached | BudgetExceeded) and not self._will_give_up:
-                self._will_give_up = True
-                self.clock.later(GRACE_SECONDS, self._give_up)
             if self.root.stopped is None:
                 self.failure = failure or ErrorInfo("", qualified(error), self.secrets.shown(said(error)))
                 self.root.stop(error)
+            if issubclass(type(error), Interrupted | LimitReached | BudgetExceeded) and not self._will_give_up:
+                self._will_give_up = True
+                with contextlib.suppress(RuntimeError):  # there may be no thread for it: then nodes are waited for
+                    self.clock.later(GRACE_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
         self.give_up([self.root])
 
     def give_up(self, frames: list[Frame]) -> None:
-        """Waits no longer for nodes of stopped frames that go on in their threads."""
+        """Waits no longer for nodes of stopped frames that go on in their threads. The lock is not held."""
         with self.crew.lock:
-            for frame in frames:
-                frame.give_up()
+            steps = [step for frame in frames for step in frame.give_up()]
+        # Before those of what holds them, which ends then; whoever listens to spans may take long.
+        for step in steps:
+            step.end_spans(Cancelled("given up, and goes on"))
+        with self.crew.lock:
+            for step in steps:
+                step.leave()
             # Others have room now.
             self.crew.assign()
         self.tell_noted()

@@ -97,11 +97,12 @@ class Stepping:
                 return
             decision = self._decision(Pause(step))
             self._goes_on = decision != "step"
+            if decision == "stop":
+                self._run.interrupt()
+        if step.is_to_end or step.is_over or decision == "stop":
+            raise Cancelled("the run was stopped before this node")
         if decision == "continue":
             self._run.step_no_more()
-        elif decision == "stop":
-            self._run.interrupt()
-            raise Cancelled("the run was stopped before this node")
 
     def _decision(self, pause: Pause) -> StepDecision:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import copy
 import time
@@ -127,7 +128,7 @@ class Step:
         self.timed_out: BaseException | None = None
         self.config: Any = None
         self.record: NodeRecord | None = None
-        # A class, and nodes that a node holds, may do anything to it.
+        # A class, and nodes that a node holds, may do anything to it; a function is given copies, but for objects.
         self.store_changes: list[Change] | None = [] if isinstance(planned.type, FunctionType) else None
         self._given_error = error
         self._undoes = undoes
@@ -223,9 +224,9 @@ class Step:
                 return
             self._repeat()
         except BaseException as error:  # noqa: BLE001 - whatever a node raises is its outcome
-            self._failed(error)
+            self._ended(error)
         else:
-            self._succeeded()
+            self._ended(None)
 
     def _is_async(self) -> bool:
         kind = self.planned.type
@@ -253,9 +254,9 @@ class Step:
         try:
             await self.meter.driven(self._repeat_async())
         except BaseException as error:  # noqa: BLE001 - whatever a node raises is its outcome
-            self._failed(error)
+            self._ended(error)
         else:
-            self._succeeded()
+            self._ended(None)
         self.frame.run.crew.go_on_in_loop()
 
     async def _repeat_async(self) -> None:
@@ -334,11 +335,6 @@ class Step:
         """Whether the run, or the nodes around it, are coming to an end."""
         return self.role != "undo" and self.frame.stopped is not None
 
-    def fail_unbegun(self, error: BaseException) -> None:
-        """Fails before it has begun."""
-        self.started = time.time()
-        self._failed(error)
-
     # Ending it.
 
     def _task_started(self, task: asyncio.Task[Any]) -> None:
@@ -353,28 +349,49 @@ class Step:
         if task is None or self.role == "undo":
             return
         loop = self.frame.run.loop.get()
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # it is closed
             # Not before its first step, which may be waiting there.
             loop.call_soon_threadsafe(loop.call_soon, task.cancel)
 
-    def _succeeded(self) -> None:
-        self._over("degraded" if self.degraded_inside else "succeeded")
+    def _ended(self, error: BaseException | None) -> None:
+        """Takes what came of it; whatever goes wrong with that, nobody waits for it any more."""
+        try:
+            if error is None:
+                self._over("degraded" if self.degraded_inside else "succeeded")
+            else:
+                self._failed(error)
+        except BaseException as problem:  # noqa: BLE001 - an error's own code, say
+            self._settle_anyhow(error or problem, problem)
+
+    def _settle_anyhow(self, error: BaseException, problem: BaseException) -> None:
+        path, run = self.planned.path, self.frame.run
+        run.problems.append(f"{path} can't be told in full: {qualified(problem)}")
+        with run.crew.lock:
+            if self not in self.frame.running:
+                return
+            self.status, self.error = "failed", self.error or error
+            self.told_error = self.told_error or ErrorInfo(path, qualified(error), "", self.frame.at)
+            self.record = bare_record(self, "failed")
+            self.record.error = self.told_error
+            self._settle(self.record)
+        run.tell_noted()
 
     def _failed(self, error: BaseException) -> None:
         self.error = error
-        if not self._is_shown and isinstance(error, Exception) and not isinstance(error, NEVER_AGAIN):
+        kind = type(error)  # an error's own code may tell another class, or fail at it
+        if not self._is_shown and issubclass(kind, Exception) and not issubclass(kind, NEVER_AGAIN):
             show(self, error)
         self.told_error = self.inner_failure or self.told(error)
         if self._ends_with_others(error):
             self.told_error = None
             self.reason = f"stopped: {why_stopped(self.frame.stopped)}"
             self._over("cancelled")
-        elif isinstance(error, Waiting):
+        elif issubclass(kind, Waiting):
             self.reason = self.frame.run.secrets.mask(said(error))
             self._over("waiting")
-        elif isinstance(error, BudgetExceeded | LimitReached):
+        elif issubclass(kind, BudgetExceeded | LimitReached):
             self._over("limit")
-        elif self.planned.continues and not self.is_to_end and isinstance(error, Exception):
+        elif self.planned.continues and not self.is_to_end and issubclass(kind, Exception):
             hand_on(self, self.frame.store, copied(self.planned.node.fallback))
             self.action = None
             self._over("degraded")
@@ -387,7 +404,7 @@ class Step:
             return False
         if self.planned.is_holder and self.inner_failure is None and error is self.frame.stopped:
             return True
-        return isinstance(error, Interrupted | Cancelled | asyncio.CancelledError)
+        return issubclass(type(error), Interrupted | Cancelled | asyncio.CancelledError)
 
     def told(self, error: BaseException) -> ErrorInfo:
         """An error of the node's, as it is told: without secrets."""
@@ -413,20 +430,25 @@ class Step:
         self.output = self._view = None
         run.tell_noted()
 
-    def give_up(self) -> None:
-        """Waits for it no longer, if it is a node that goes on: nothing that it does counts. The lock is held."""
+    def give_up(self) -> bool:
+        """Lets nothing count any more that it does, if it is a node that goes on. The lock is held.
+
+        Returns:
+            Whether it is: then its spans are to be ended, and after them `leave` called.
+        """
         if self.is_over or self.planned.is_holder or self.takes_back:
-            return
-        run = self.frame.run
+            return False
         self.status = "cancelled"
         if self._view is not None:
             self._view.close()
         if not self.planned.is_async:
-            run.abandoned += 1
+            self.frame.run.abandoned += 1
         self.record = left_behind(self)
-        # Before those of what holds it, which ends now.
-        self.end_spans(Cancelled(self.record.reason))
-        self._settle(self.record)
+        return True
+
+    def leave(self) -> None:
+        """Waits no longer for it. The lock is held."""
+        self._settle(self.record or left_behind(self))
 
     def _settle(self, record: NodeRecord) -> None:
         """Hands on what came of it, to result, listeners and undo in the same order. The lock is held."""

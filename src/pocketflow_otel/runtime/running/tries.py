@@ -116,7 +116,7 @@ def is_tried_again(step: Step, error: BaseException) -> bool:
     retry = step.planned.retry
     if retry is None or step.attempt >= retry.tries or step.is_to_end:
         return False
-    if isinstance(error, NEVER_AGAIN) or not isinstance(error, Exception):
+    if issubclass(type(error), NEVER_AGAIN) or not issubclass(type(error), Exception):
         return False
     return not retry.on or _is_one_of(error, retry.on)
 
@@ -134,7 +134,7 @@ def _wait_before_next(step: Step, error: Exception) -> float | None:
     return wait
 
 
-def _is_one_of(error: Exception, names: list[str]) -> bool:
+def _is_one_of(error: BaseException, names: list[str]) -> bool:
     kinds = type(error).__mro__
     return any(name in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}") for kind in kinds for name in names)
 

@@ -45,7 +45,7 @@ def take_back_inside(step: Step, error: BaseException) -> None:
 
 
 def _take_back(entries: list[Undoable], failure: ErrorInfo, error: BaseException) -> None:
-    if not isinstance(error, Interrupted | Waiting):
+    if not issubclass(type(error), Interrupted | Waiting):
         _undo(entries, failure)
 
 
