@@ -80,3 +80,9 @@ def test_a_degraded_run_tells_what_it_went_on_without(nodes, said):
     (sentence,) = sentences(ran(nodes), None, "flow.yaml")
 
     assert sentence.partition("s: ")[2] == said
+
+
+def test_an_output_of_a_map_that_makes_no_sense_says_that_it_is_the_output():
+    do = {"get": python("return n", n="${item}")}
+    result = ran({"feeds": {"type": "map", "with": {"over": [[1], []], "do": do, "output": "${get | last}"}}})
+    assert (result.error.node, result.error.message) == ("feeds", "output: get | last: the list is empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -218,7 +219,8 @@ def _run(step: Step, flow: Holder, body: PlannedBody, inner: Frame, params: dict
         try:
             output = copied(given_back(body, inner))
         except Exception as error:
-            inner.stopped = error
+            told = step.told(error)
+            inner.stopped, inner.failure = error, replace(told, message=f"output: {told.message}")
             take_back(inner, error)
             raise
     except BaseException:
