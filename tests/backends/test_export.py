@@ -33,7 +33,7 @@ def post(url: str, body: bytes) -> bytes:
 def said(kind: str, value: Any) -> Any:
     """What the value of a tag says: Go writes numbers, and JSON inside of text, otherwise than Python."""
     if kind == "float64":
-        return float(value)
+        return float(value) + 0.0  # Jaeger's zeros have no sign
     try:
         return json.loads(value, parse_int=float) if kind == "string" and value[:1] in ("[", "{") else value
     except ValueError:

@@ -201,7 +201,7 @@ def test_a_program_that_is_running_is_shown_up_to_now(shell):
         process.communicate("")
     assert "   open   Wait for " in outcome.stdout
     assert outcome.stdout.endswith("   note   the program is running: what it does from now on is not shown\n")
-    assert "open" not in replay(shell).stdout
+    assert "   open   " not in replay(shell).stdout
 
 
 # On a terminal, at a pace, interrupted.
