@@ -37,7 +37,7 @@ def ended(nodes: dict[str, Any], **how: Any) -> Result:
 
 def test_a_listener_that_interrupts_while_a_node_is_given_up_is_waited_for_by_nobody():
     outer = {"type": "parallel", "timeout": 0.1, "with": {"do": {"s": call("wait_at_gate")}}, "on_error": "continue"}
-    plan = prepare(load(document({"outer": outer, "b": python("return 1")})))
+    plan = prepare(load(document({"outer": outer, "b": call("wait_until_reached")})))
     runs: list[Run] = []
 
     def listen(event):

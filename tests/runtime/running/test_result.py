@@ -45,7 +45,7 @@ def test_a_pickled_result_shows_nothing_that_it_cannot_mask(tmp_path):
 
 
 DIVIDE = python("return 1 // n", n="${item}")
-BOTH = {"do": {"half": {**DIVIDE, "on_error": "continue"}, "whole": DIVIDE}}
+BOTH = {"do": {"half": {**DIVIDE, "on_error": "continue"}, "whole": {**DIVIDE, "needs": ["half"]}}}
 
 
 def each(over, do, **more):

@@ -82,7 +82,8 @@ DATA = {
         "a": python("return {'x': 1}"),
         "b": python("return 2", needs=["a"]),
         "each": {"type": "map", "with": {"over": [1, 2], "do": {"x": python("return b * i", i="${item}", b="${b}")}}},
-        "bad": python("raise ValueError('no')", on_error="continue", fallback=[1]),
+        # One after the other, for the number of keys is told as well.
+        "bad": python("raise ValueError('no')", on_error="continue", fallback=[1], needs=["each"]),
         "text": {"type": "template", "with": {"text": "${a.x} ${bad}"}},
         "class": {"type": "runtime.running.things:Summarize", "reads": {"text": "text"}, "needs": ["text"]},
     },
