@@ -99,8 +99,12 @@ def main(arguments: Sequence[str]) -> NoReturn:
         if order.notice:
             say(order.notice)
         code = _Running(order, plan, stdout, interrupts).exit_code()
-    except (InvalidDocument, InvalidInputs) as error:
+    except InvalidDocument as error:
         say(str(error), name=False)
+        _leave(NOTHING_RUN)
+    except InvalidInputs as error:
+        for problem in error.problems:
+            say(problem)
         _leave(NOTHING_RUN)
     except KeyboardInterrupt:
         _leave(interrupts.exit_code)
